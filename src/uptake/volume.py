@@ -150,3 +150,16 @@ class Layout:
 
 DCM2NIIX = Layout(axes=(0, 1, 2), flipped=(False, True, False))
 """Columns, rows from the bottom up, slices along the normal: what dcm2niix writes for a time series."""
+
+
+def bounding_slices(mask: Array, margin: int = 0) -> tuple[slice, slice, slice]:
+    """Slices of the smallest box that holds a mask's true voxels, grown by `margin` voxels and cut to the array.
+
+    An empty mask gives empty slices.
+    """
+    found = []
+    for axis in range(3):
+        hits = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
+        low, high = (int(hits[0]) - margin, int(hits[-1]) + 1 + margin) if hits.size else (0, 0)
+        found.append(slice(max(low, 0), min(high, mask.shape[axis])))
+    return found[0], found[1], found[2]
