@@ -1,0 +1,77 @@
+"""Where there is a body: the mask that bias correction uses when it is given none."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from uptake.volume import Array
+
+BLOCK_MM = 2.5
+"""mm. Voxels are averaged in blocks of about this edge: small beside a breast, large beside noise."""
+
+SMOOTHING_MM = 2.0
+"""mm. SD of the Gaussian after that."""
+
+KNEE = 0.01
+"""Of the brightest percentile. Below this, intensities count as alike (the logarithm's zero)."""
+
+
+def foreground(image: Array, spacing_mm: tuple[float, float, float]) -> npt.NDArray[np.bool_]:
+    """The body in an MR image, bool ``(i, j, k)``, by Otsu's threshold on the logarithm of the smoothed image.
+
+    On the logarithm, because in fat-suppressed breast images fat is nearer to air than to gland: Otsu's threshold on
+    the intensities themselves (CaPTk's) keeps bright gland only, 4 to 17 % of two real studies, against 16 to 40 %
+    here, where the whole breast and the chest wall are in and air is out. Holes are filled slice by slice along every
+    axis. It does not depend on the unit of the intensities.
+    Empty where the image has no positive voxel or is constant.
+    """
+    from scipy import ndimage
+
+    steps = [max(1, min(n, round(BLOCK_MM / s))) for n, s in zip(image.shape, spacing_mm, strict=True)]
+    coarse = _block_means(image, steps)
+    sigmas = [SMOOTHING_MM / (s * step) for s, step in zip(spacing_mm, steps, strict=True)]
+    smooth = ndimage.gaussian_filter(np.maximum(coarse, 0), [0 if n == 1 else s for n, s in zip(coarse.shape, sigmas)])
+    bright = float(np.percentile(smooth, 99))
+    if not bright > 0 or smooth.min() == smooth.max():
+        return np.zeros(image.shape, dtype=np.bool_)
+    logs = np.log1p(smooth / (KNEE * bright))
+    filled = _fill_planes(logs > _otsu(logs))
+    for axis, (n, step) in enumerate(zip(image.shape, steps, strict=True)):
+        filled = np.take(filled, np.minimum(np.arange(n) // step, filled.shape[axis] - 1), axis=axis)
+    return filled
+
+
+def _block_means(image: Array, steps: list[int]) -> npt.NDArray[np.float32]:
+    """Means over blocks of `steps` voxels; the last block of an axis takes in what is left over."""
+    means = image.astype(np.float32, copy=False)
+    for axis, step in enumerate(steps):
+        starts = np.arange(max(1, image.shape[axis] // step)) * step
+        widths = np.diff(np.append(starts, image.shape[axis])).astype(np.float32)
+        shape = [1, 1, 1]
+        shape[axis] = -1
+        means = np.add.reduceat(means, starts, axis=axis) / widths.reshape(shape)
+    return means
+
+
+def _otsu(values: Array, bins: int = 256) -> float:
+    """The threshold that leaves the least variance within the two classes (Otsu 1979)."""
+    counts, edges = np.histogram(values, bins)
+    centres = (edges[:-1] + edges[1:]) / 2
+    below = np.cumsum(counts)[:-1]
+    sums = np.cumsum(counts * centres)
+    above = counts.sum() - below
+    between = below * above * (sums[:-1] / np.maximum(below, 1) - (sums[-1] - sums[:-1]) / np.maximum(above, 1)) ** 2
+    return float(edges[1 + int(np.argmax(between))])
+
+
+def _fill_planes(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Holes that are closed in a plane across any axis are filled."""
+    from scipy import ndimage
+
+    filled = mask.copy()
+    for axis in range(3):
+        if min(n for a, n in enumerate(mask.shape) if a != axis) > 2:
+            for plane in np.moveaxis(filled, axis, 0):
+                plane |= ndimage.binary_fill_holes(plane)
+    return filled
