@@ -1,1 +1,1 @@
-
+"""A case judged and many cases side by side: checks, tables."""

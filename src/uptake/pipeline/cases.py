@@ -1,0 +1,94 @@
+"""One case as a task that any process can do: in this one, in a pool, on a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from uptake.io.dicom.scan import StudySource
+from uptake.io.given import READER_MASKS, TRUTH_MASKS, VOI_FILE, VOI_MASK, load_given, load_stv
+from uptake.io.store import CaseRecord, Cohort, RefusalRecord
+from uptake.pipeline.plan import Todo
+from uptake.pipeline.runner import ABSENT, Input, Place, file_key, run_steps, todo
+from uptake.pipeline.settings import Settings
+from uptake.pipeline.steps import STEPS, CaseSource
+from uptake.study import Code, Refusal
+
+
+@dataclass(frozen=True)
+class CaseTask:
+    """One case to be made: small, and sent to whichever process makes it."""
+
+    cohort: Path
+    case_id: str
+    settings: Settings
+    source: StudySource | None = None
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """What became of one case in one run."""
+
+    case_id: str
+    done: tuple[str, ...] = ()
+    awaits: tuple[str, ...] = ()
+    refusal: RefusalRecord | None = None
+    seconds: float = 0.0
+
+
+def make_case(task: CaseTask, on_step: Callable[[str], None] = lambda _: None) -> CaseResult:
+    """Make what is missing of a case. Never raises for what is wrong with the case itself."""
+    cohort = Cohort(task.cohort)
+    record = _with_source(cohort.record(task.case_id), task.source)
+    place = _place(cohort, record)
+    try:
+        run = run_steps(STEPS, place, task.settings, case_inputs(cohort, record, task.source), on_step)
+    except Refusal as error:  # the record itself could not be written
+        return CaseResult(
+            task.case_id, refusal=RefusalRecord(error.code.value, error.found, error.allowed, error.remedy)
+        )
+    return CaseResult(task.case_id, run.done, run.awaits, run.refusal, run.seconds)
+
+
+def case_todo(cohort: Cohort, case_id: str, settings: Settings, source: StudySource | None = None) -> tuple[Todo, ...]:
+    """What would be done of a case, and why."""
+    record = _with_source(cohort.record(case_id), source)
+    return todo(STEPS, _place(cohort, record), settings, case_inputs(cohort, record, source))
+
+
+def case_inputs(cohort: Cohort, record: CaseRecord, source: StudySource | None) -> dict[str, Input]:
+    """What a case gets from outside: its files, a given VOI, a phantom's truth, a reader's mask."""
+    folder = cohort.case(record.case_id)
+    return {
+        "source": Input(record.source_key or ABSENT, lambda: _source(record, source)),
+        "roi": Input(file_key(folder / VOI_FILE, folder / VOI_MASK), lambda: load_given(folder)),
+        "truth": Input(file_key(folder / TRUTH_MASKS[0]), lambda: load_stv(folder, TRUTH_MASKS)),
+        "reader": Input(file_key(folder / READER_MASKS[0]), lambda: load_stv(folder, READER_MASKS)),
+    }
+
+
+def _with_source(record: CaseRecord, source: StudySource | None) -> CaseRecord:
+    if source is None:
+        return record
+    name = source.files[0].name.partition("/")[0] if source.files else None
+    return replace(record, study_uid=source.study_uid, source_key=source.digest, source=name)
+
+
+def _place(cohort: Cohort, record: CaseRecord) -> Place:
+    return Place(
+        cohort.case(record.case_id),
+        record.results,
+        lambda results: cohort.write_record(replace(record, results=dict(results))),
+    )
+
+
+def _source(record: CaseRecord, source: StudySource | None) -> CaseSource:
+    if source is None:
+        raise Refusal(
+            Code.NO_STUDY,
+            found="the study has to be read again, and its files were not given to this run",
+            allowed="the folder or zip that the case was made from",
+            remedy="run again with the SOURCE of this case",
+        )
+    return CaseSource(record.case_id, source)

@@ -1,0 +1,73 @@
+"""Where tasks run: in this process, in a pool of processes, on a Dask cluster. Nothing else schedules.
+
+Each yields ``(task, result)`` as tasks end; a result is an exception where the process that ran the task died.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from typing import TypeVar
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+Ended = Iterator[tuple[Task, Result | Exception]]
+
+
+def in_process(function: Callable[[Task], Result], tasks: Sequence[Task]) -> Ended[Task, Result]:
+    """One task after the other, here."""
+    for task in tasks:
+        yield task, function(task)
+
+
+def in_pool(function: Callable[[Task], Result], tasks: Sequence[Task], jobs: int) -> Ended[Task, Result]:
+    """`jobs` processes. When one is killed, the tasks under way are tried again one by one to find the guilty one."""
+    waiting = list(tasks)
+    while waiting:
+        suspects: list[Task] = []
+        with _pool(jobs) as pool:
+            running: dict[Future[Result], Task] = {}
+            while (waiting or running) and not suspects:
+                while waiting and len(running) < jobs:
+                    task = waiting.pop(0)
+                    running[pool.submit(function, task)] = task
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    task = running.pop(future)
+                    if isinstance(future.exception(), BrokenProcessPool):
+                        suspects.append(task)
+                    else:
+                        yield task, future.result()
+            suspects += running.values()
+        for task in suspects:
+            yield task, _alone(function, task)
+
+
+def on_dask(function: Callable[[Task], Result], tasks: Sequence[Task], address: str) -> Ended[Task, Result]:
+    """The same tasks on the cluster of a Dask scheduler, whose workers see the same cohort folder.
+
+    A task whose worker dies goes to another worker; one that takes several workers down is given up.
+    """
+    from distributed import Client, KilledWorker, as_completed
+
+    with Client(address) as client:  # type: ignore[no-untyped-call]
+        futures = {client.submit(function, task, pure=False): task for task in tasks}
+        for future in as_completed(futures):
+            error = future.exception()
+            if error is not None and not isinstance(error, KilledWorker):
+                raise error
+            yield futures[future], error if error is not None else future.result()
+
+
+def _alone(function: Callable[[Task], Result], task: Task) -> Result | Exception:
+    with _pool(1) as pool:
+        try:
+            return pool.submit(function, task).result()
+        except BrokenProcessPool as error:
+            return error
+
+
+def _pool(jobs: int) -> ProcessPoolExecutor:
+    # spawn: a fork of a process that has started threads (ITK, BLAS) can hang
+    return ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))

@@ -1,0 +1,190 @@
+"""The one table: what is made of a study, how, from what. Read this first.
+
+A step is a plain function ``(values, settings) -> value``. The way forks early: PE, SER and FTV need raw
+intensities, features and the network need harmonised ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from uptake.cohort.checks import Finding, check_case
+from uptake.features import Features, extract, undefined
+from uptake.io import forms
+from uptake.io.dicom.read import Dicom, read_study
+from uptake.io.dicom.scan import StudySource
+from uptake.io.forms import CaseFeatures, Page, StvFiles
+from uptake.io.given import GivenVoi, StvMask, on_grid
+from uptake.pipeline.plan import Step
+from uptake.preprocess.bias import Bias, estimate_fields
+from uptake.preprocess.harmonise import Harmonised, harmonise
+from uptake.preprocess.resample import Resample, isotropic_grid, resample_mask
+from uptake.report import CaseView, case_page, thumbnail
+from uptake.study import Case, Code, Refusal, Study
+from uptake.tumour import ftv as functional
+from uptake.tumour.enhancement import Enhancement, enhancement
+from uptake.tumour.ftv import Ftv, FtvResult
+from uptake.tumour.phases import PhaseChoice, Timing, choose_phases
+from uptake.tumour.stv import Stv, propose_stv
+from uptake.tumour.voi import Voi, choose_voi
+from uptake.volume import Grid, Volume
+
+STV_SOURCES = ("reader", "truth", "proposal")
+"""Whose structural tumour volume the features are computed in: the first that is there."""
+
+
+@dataclass(frozen=True)
+class CaseSource:
+    """The files of a study and the name of its case."""
+
+    case_id: str
+    files: StudySource
+
+
+@dataclass(frozen=True)
+class ChosenStv:
+    """The structural tumour volume in force on both grids, and whose it is."""
+
+    isotropic: Volume
+    acquired: Volume
+    source: str
+
+
+def read(source: CaseSource, settings: Dicom) -> Study:
+    """The study of a case from its files."""
+    return read_study(source.files, source.case_id, settings)
+
+
+def deliver(study: Study, phases: PhaseChoice) -> Study:
+    """The three phases that everything after is made of: pre, early, late."""
+    return Study(study.case_id, tuple(study.phases[n] for n in phases.indices), study.acquisition)
+
+
+def enhance(delivered: Study) -> Enhancement:
+    """PE and SER on raw intensities."""
+    return enhancement(*delivered.volumes)
+
+
+def ftv(
+    delivered: Study, maps: Enhancement, phases: PhaseChoice, roi: GivenVoi | None, voi: Voi, settings: Ftv
+) -> FtvResult:
+    """Both functional tumour volumes with all their numbers, on raw intensities of the acquired grid."""
+    pre, early, late = delivered.volumes
+    layout, recorded = delivered.acquisition.layout, delivered.acquisition.recorded
+    user = on_grid(roi, pre.grid, layout) if roi else None
+    choice, region = choose_voi(pre, early, layout, recorded, user, voi)
+    limits = functional.thresholds(pre.array, region, recorded, settings)
+    masks = functional.functional_tumour_volume((pre, early, late), maps, region, limits)
+    return functional.measure(masks, maps, limits, phases, choice)
+
+
+def estimate(delivered: Study, settings: Bias) -> tuple[Volume, ...]:
+    """The bias field, one for all phases or one for each."""
+    return estimate_fields(delivered, settings)
+
+
+def stv_proposal(found: FtvResult, resample: Resample, settings: Stv) -> StvFiles:
+    """The proposed structural tumour volume on the acquired and on the isotropic grid."""
+    made = propose_stv(found.pe_mask, found.numbers.ftv_ser_cc, settings)
+    grid = isotropic_grid(made.mask.grid, resample.spacing_mm)
+    return StvFiles(resample_mask(made.mask, grid), made.mask, made.numbers)
+
+
+def choose_stv(
+    proposal: StvFiles, harmonised: Harmonised, reader: StvMask | None, truth: StvMask | None
+) -> ChosenStv:
+    """The reader's approved mask, else the truth of a phantom, else the proposal."""
+    for source, mask in (("reader", reader), ("truth", truth)):
+        if mask is not None:
+            _check_grid(mask.isotropic.grid, harmonised.study.grid, source)
+            return ChosenStv(mask.isotropic, mask.acquired, source)
+    return ChosenStv(proposal.isotropic, proposal.acquired, "proposal")
+
+
+def features(harmonised: Harmonised, stv: ChosenStv, settings: Features) -> CaseFeatures:
+    """Features of the first delivered post-contrast image inside the STV; all NaN, with the reason, if it is empty."""
+    if not stv.isotropic.array.any():
+        return CaseFeatures(undefined(settings, f"the STV ({stv.source}) is empty"), stv.source)
+    return CaseFeatures(extract(harmonised.study.volumes[1], stv.isotropic, settings), stv.source)
+
+
+def checks(study: Study, found: FtvResult, harmonised: Harmonised, proposal: StvFiles) -> tuple[Finding, ...]:
+    """The findings of every check of the case."""
+    masks = {"ftv_pe": found.pe_mask, "ftv": found.ser_mask, "stv_proposal": proposal.acquired}
+    return check_case(Case(study, harmonised.study, masks))
+
+
+def page(
+    study: Study,
+    maps: Enhancement,
+    found: FtvResult,
+    fields: tuple[Volume, ...],
+    harmonised: Harmonised,
+    proposal: StvFiles,
+    stv: ChosenStv,
+    table: CaseFeatures,
+    findings: tuple[Finding, ...],
+) -> Page:
+    """The report page of a case, and its thumbnail."""
+    view = CaseView(
+        study=study,
+        pe=maps.pe,
+        ser=maps.ser,
+        ftv_pe=found.pe_mask,
+        ftv=found.numbers,
+        stv=stv.acquired,
+        stv_numbers=proposal.numbers,
+        stv_source=stv.source,
+        harmonised=harmonised.study,
+        fields=fields,
+        findings=findings,
+        features=tuple(table.table),
+        version=metadata.version("uptake"),
+    )
+    return Page(case_page(view), thumbnail(view))
+
+
+STEPS = (
+    Step("study", read, ("source",), ("dicom",), forms.STUDY),
+    Step("phases", choose_phases, ("study",), ("timing",)),
+    Step("delivered", deliver, ("study", "phases")),
+    Step("enhancement", enhance, ("delivered",), (), forms.MAPS),
+    Step("ftv", ftv, ("delivered", "enhancement", "phases", "roi"), ("voi", "ftv"), forms.FTV),
+    Step("stv_proposal", stv_proposal, ("ftv",), ("resample", "stv"), forms.STV),
+    Step("bias", estimate, ("delivered",), ("bias",), forms.FIELDS),
+    Step("harmonised", harmonise, ("delivered", "bias"), ("resample", "zscore"), forms.HARMONISED),
+    Step("reader", None, ("harmonised", "stv_proposal"), awaits="a reader's structural tumour volume"),
+    Step("stv", choose_stv, ("stv_proposal", "harmonised", "reader", "truth")),
+    Step("features", features, ("harmonised", "stv"), ("features",), forms.FEATURES),
+    Step("checks", checks, ("study", "ftv", "harmonised", "stv_proposal"), (), forms.CHECKED),
+    Step(
+        "report",
+        page,
+        ("study", "enhancement", "ftv", "bias", "harmonised", "stv_proposal", "stv", "features", "checks"),
+        (),
+        forms.PAGE,
+    ),
+)
+"""What is made of every case: name, how, from what, with which settings, kept in which files."""
+
+SOURCES: Mapping[str, str] = {
+    "source": "the DICOM files (or phase NIfTIs) of the study",
+    "roi": "a volume of interest that the user gives",
+    "truth": "a phantom's true structural tumour volume",
+}
+"""What a case gets from outside; a reader's mask is a step of the table."""
+
+
+def _check_grid(mask: Grid, harmonised: Grid, source: str) -> None:
+    if not mask.same_as(harmonised):
+        raise Refusal(
+            Code.MASK_GRID,
+            found=f"a {source}'s mask of {mask.shape} voxels on another grid than the harmonised images",
+            allowed=f"the harmonised grid of {harmonised.shape} voxels",
+            remedy="import the mask again: uptake import brings it to the grid in force",
+        )
+
+
