@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from uptake.phantom.frames import BREAST_X_MM, Float, Frame, smooth_field
 
@@ -92,6 +94,6 @@ def _gland(frame: Frame, depth: Float, breast: Breast, rng: np.random.Generator)
     return np.asarray(envelope * _step(texture - breast.gland_level, 0.5), dtype=np.float32)
 
 
-def _step(distance: Float, width: float) -> Float:
+def _step(distance: npt.NDArray[np.floating[Any]], width: float) -> Float:
     """0 outside, 1 inside, linear over `width` around distance 0."""
-    return np.clip(distance / np.float32(width) + np.float32(0.5), 0, 1)
+    return np.asarray(np.clip(distance / np.float32(width) + np.float32(0.5), 0, 1), dtype=np.float32)

@@ -42,12 +42,9 @@ class Frame:
 
 def frame_of(grid: Grid) -> Frame:
     """The coordinates of a grid; every column of its affine must lie along one world axis."""
-    axes = np.argmax(np.abs(grid.affine[:3, :3]), axis=1)
-    coordinates = []
-    for world, axis in enumerate(axes):
-        line = grid.affine[world, axis] * np.arange(grid.shape[axis]) + grid.affine[world, 3]
-        coordinates.append(line.astype(np.float32).reshape([-1 if a == axis else 1 for a in range(3)]))
-    return Frame(grid, *coordinates, axes=(int(axes[0]), int(axes[1]), int(axes[2])))
+    i, j, k = (int(axis) for axis in np.argmax(np.abs(grid.affine[:3, :3]), axis=1))
+    x, y, z = (_coordinate(grid, world, axis) for world, axis in enumerate((i, j, k)))
+    return Frame(grid, x, y, z, (i, j, k))
 
 
 def view_grid(view: View, size: Size, side: int, rng: np.random.Generator) -> Grid:
@@ -75,6 +72,11 @@ def smooth_field(frame: Frame, scale_mm: float, rng: np.random.Generator) -> Flo
 
 UNIT_SD = 3.0
 """Brings three axes of B-spline weights (sum of squares about 0.48 each) back to a standard deviation of 1."""
+
+
+def _coordinate(grid: Grid, world: int, axis: int) -> Float:
+    line = grid.affine[world, axis] * np.arange(grid.shape[axis]) + grid.affine[world, 3]
+    return line.astype(np.float32).reshape([-1 if a == axis else 1 for a in range(3)])
 
 
 def _along(lattice: Float, position: Float, axis: int) -> Float:

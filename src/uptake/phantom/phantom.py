@@ -15,7 +15,7 @@ import numpy.typing as npt
 from uptake.phantom import signal
 from uptake.phantom.anatomy import Breast, Tissue, draw_breast, fractions
 from uptake.phantom.frames import Float, Frame, Size, View, frame_of, view_grid
-from uptake.phantom.lesion import Focus, Occupancy, draw_foci, occupancy, spread
+from uptake.phantom.lesion import Occupancy, draw_foci, occupancy, spread
 from uptake.study import Acquisition, Box, Phase, Recorded, SettingsError, Study
 from uptake.volume import DCM2NIIX, Grid, Volume
 
@@ -122,22 +122,19 @@ def _made(seed: int, case_id: str, settings: PhantomSettings) -> Phantom:
     sigma = float(clean[0][gland].mean(dtype=np.float64)) / settings.snr
     voi = _voi(frame.grid, lesion)
     acquisition = _acquisition(settings, clock, voi, side)
-    volumes = {
-        "lesion": spread(lesion.lesion, lesion.where, frame.grid.shape) >= 0.5,
-        "stv_occupancy": spread(lesion.stv, lesion.where, frame.grid.shape),
-        "tissue": _labels(shares, lesion),
-        "bias": bias,
-    }
-    on_grid = {name: Volume(array, frame.grid) for name, array in volumes.items()}
+    whole, stv = (spread(part, lesion.where, frame.grid.shape) for part in (lesion.lesion, lesion.stv))
     return Phantom(
         seed=seed,
         settings=settings,
         study=_study(case_id, _noisy(clean, sigma, seed), frame.grid, clock, acquisition),
         clean=_study(case_id, clean, frame.grid, clock, acquisition),
         voi=voi,
-        stv=Volume(volumes["stv_occupancy"] >= 0.5, frame.grid),
+        lesion=Volume(whole >= 0.5, frame.grid),
+        stv=Volume(stv >= 0.5, frame.grid),
+        stv_occupancy=Volume(stv, frame.grid),
+        tissue=Volume(_labels(shares, lesion), frame.grid),
+        bias=Volume(bias, frame.grid),
         sigma=sigma,
-        **on_grid,
     )
 
 

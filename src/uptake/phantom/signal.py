@@ -67,8 +67,8 @@ def healthy(
     for tissue, share in shares.items():
         if tissue is Tissue.AIR:
             continue
-        for sum_, part in zip(total, _tissue(frame, kinetics[tissue], rng), strict=True):
-            sum_ += share * part
+        for whole, part in zip(total, _tissue(frame, kinetics[tissue], rng), strict=True):
+            np.add(whole, share * part, out=whole)
     return Signals(*total)
 
 
