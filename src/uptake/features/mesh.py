@@ -1,0 +1,110 @@
+"""The surface of a mask as a triangle mesh (marching cubes), without ever building the mesh.
+
+A binary mask has 256 kinds of cubes of eight neighbouring voxel centres, and each kind has fixed triangles, whose
+corners lie half-way between a voxel inside and one outside (iso-level 0.5). So area and volume of the mesh follow
+from how often each kind occurs, and for the volume also where.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from itertools import permutations, product
+from typing import NamedTuple
+
+import numpy as np
+
+from uptake.features.region import Bool, Float
+
+_CLASSES = {
+    1: "010-100-001",
+    3: "010-100-012 012-100-102",
+    6: "010-001-120 001-102-120 012-021-120 012-120-102",
+    24: "122-021-012 210-201-100",
+    7: "021-120-012 120-102-012 120-100-102",
+    22: "120-210-100 201-100-210 100-201-102 100-102-001 012-001-102 001-012-010 021-010-012 010-021-120 010-120-100",
+    25: "001-012-201 122-201-012 201-122-210 021-210-122 210-021-010",
+    15: "122-100-102 120-100-122",
+    23: "120-210-201 120-201-102 021-120-102 012-021-102",
+    27: "102-122-021 210-102-021 010-210-021 201-102-210",
+    30: "100-010-001 210-201-120 102-120-201 120-102-122",
+    60: "212-122-210 120-210-122 100-012-102 012-100-010",
+    105: "100-201-210 021-010-120 102-001-012 122-221-212",
+    31: "120-210-201 102-120-201 122-120-102",
+    61: "212-111-210 111-102-210 001-210-102 210-001-120 012-120-001 120-012-111 111-122-120 212-122-111 111-012-102",
+    107: "021-010-120 201-210-100 221-212-122",
+    63: "212-122-120 212-120-210",
+    111: "212-122-221 201-210-100",
+    126: "001-100-010 212-122-221",
+    127: "221-212-122",
+}
+"""Triangles of one cube per class; all other kinds are turned or mirrored ones. The kind is the sum of
+``1 << (4 i + 2 j + k)`` over the corners (i, j, k) inside; a triangle is three points in half voxel steps.
+
+These are the triangles of Lewiner et al. (2003), https://doi.org/10.1080/10867651.2003.10487582, in the choice that
+scikit-image 0.26 makes on binary masks (inside voxels that touch along an edge are joined), on which several IBSI
+compliant programs build: the values agree with theirs to rounding.
+"""
+
+
+class Mesh(NamedTuple):
+    """Area in mm2 and enclosed volume in mm3 of a surface mesh."""
+
+    area_mm2: float
+    volume_mm3: float
+
+
+def mesh_of(mask: Bool, frame: Float) -> Mesh:
+    """Surface mesh of a mask, shape (i, j, k), with at least one voxel; `frame` as in `Region`.
+
+    The mesh is closed (the mask may touch the border of its array); one voxel gives an octahedron of a sixth of the
+    voxel's volume.
+    """
+    counts = _count_cubes(mask)
+    triangles = _triangles()
+    edges = (triangles[:, :, 1:] - triangles[:, :, :1]) @ frame.T
+    areas = np.linalg.norm(np.cross(edges[:, :, 0], edges[:, :, 1]), axis=2).sum(axis=1) / 2
+    # Volume = sum over the triangles of (area projected along i) x (mean i), in voxel steps.
+    projected, moment = _projections()
+    start = np.arange(len(counts)) @ counts
+    voxels = counts.sum(axis=0) @ moment + start @ projected
+    return Mesh(float(counts.sum(axis=0) @ areas), float(voxels * np.prod(np.diag(frame))))
+
+
+def _count_cubes(mask: Bool) -> Float:
+    """How many cubes of each kind start at each i, shape (i + 1, 256)."""
+    padded = np.pad(mask, 1).astype(np.uint8)
+    pairs = padded[:, :, :-1] | padded[:, :, 1:] << 1
+    squares = pairs[:, :-1] | pairs[:, 1:] << 2
+    kinds = squares[:-1] | squares[1:] << 4
+    n = len(kinds)
+    offsets = 256 * np.arange(n, dtype=np.int32)[:, None, None]
+    return np.bincount((kinds + offsets).ravel(), minlength=256 * n).reshape(n, 256).astype(np.float64)
+
+
+@cache
+def _projections() -> tuple[Float, Float]:
+    """Per kind of cube: area projected along i, and that area times mean i within the cube, both shape (256,)."""
+    triangles = _triangles()
+    edges = triangles[:, :, 1:] - triangles[:, :, :1]
+    projected = np.cross(edges[:, :, 0], edges[:, :, 1])[:, :, 0] / 2
+    return projected.sum(axis=1), (projected * triangles[..., 0].mean(axis=2)).sum(axis=1)
+
+
+@cache
+def _triangles() -> Float:
+    """Triangles per kind of cube in voxel steps, outside in front, shape (256, 9, 3 corners, 3); unused ones are 0."""
+    table = np.zeros((256, 9, 3, 3))
+    for kind, text in _CLASSES.items():
+        points = np.array([[list(map(int, p)) for p in triangle.split("-")] for triangle in text.split()]) - 1
+        for axes, signs in product(permutations(range(3)), product((1, -1), repeat=3)):
+            turned = points[:, :, axes] * signs
+            if np.linalg.det(np.eye(3)[list(axes)] * signs) > 0:
+                turned = turned[:, ::-1]
+            table[_turned(kind, axes, signs), : len(points)] = (turned + 1) / 2
+    return table
+
+
+def _turned(kind: int, axes: tuple[int, ...], signs: tuple[int, ...]) -> int:
+    corners = np.array([(c >> 2 & 1, c >> 1 & 1, c & 1) for c in range(8) if kind >> c & 1])
+    turned = ((2 * corners - 1)[:, axes] * signs + 1) // 2
+    return sum(1 << int(4 * i + 2 * j + k) for i, j, k in turned)

@@ -1,0 +1,135 @@
+"""The part of an image that features are extracted from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from uptake.features.settings import Features
+from uptake.study import Code, Refusal, SettingsError
+from uptake.volume import Array, Grid, Volume
+
+Bool = npt.NDArray[np.bool_]
+Float = npt.NDArray[np.float64]
+Box = tuple[slice, slice, slice]
+
+
+@dataclass(frozen=True, eq=False)
+class Region:
+    """An image and its two IBSI masks, cut to the bounding box of the morphological mask.
+
+    whole: the intensities of the whole image, shape ``(i, j, k)``; box: where in it the region lies.
+    image, morphological, intensity: shape of the box. Morphology uses the morphological mask, intensities are
+    taken from the intensity mask, which re-segmentation may have thinned out; both have at least one voxel.
+    frame: 3 x 3 upper triangular with a positive diagonal, voxel steps along i, j, k -> mm in a right-angled frame
+    whose first axis is i and whose first plane is (i, j): distances are the patient's, however oblique the grid.
+    settings: those of the extraction.
+    """
+
+    whole: Array
+    box: Box
+    image: Array
+    morphological: Bool
+    intensity: Bool
+    frame: Float
+    settings: Features
+
+    @cached_property
+    def values(self) -> Float:
+        """Intensities inside the intensity mask, shape (n,)."""
+        return self.image[self.intensity].astype(np.float64)
+
+
+def region_of(volume: Volume, mask: Volume, settings: Features) -> Region:
+    """Cut image and mask to the mask's bounding box and re-segment by range (IBSI 5PSJ).
+
+    Only the box is copied. Raises Refusal: MASK_GRID, EMPTY_MASK (also when no intensity lies within
+    `settings.resegment_range`), NON_FINITE (a voxel inside the mask); SettingsError for a mask that is neither of
+    bool nor of zeros and ones.
+    """
+    if not volume.grid.same_as(mask.grid):
+        raise Refusal(
+            Code.MASK_GRID,
+            found=f"an image of {_words(volume.grid)} and a mask of {_words(mask.grid)}",
+            allowed="a mask on the grid of its image",
+            remedy="resample the mask to the image's grid, or give the image that it was drawn on",
+        )
+    box = bounding_box(mask.array)
+    inside = _as_bool(mask.array[box])
+    image = np.ascontiguousarray(volume.array[box])
+    _check_finite(image, inside)
+    intensity = _resegmented(image, inside, settings)
+    return Region(volume.array, box, image, inside, intensity, frame_of(volume.grid), settings)
+
+
+def bounding_box(mask: Array) -> Box:
+    """The smallest box with all non-zero voxels of a mask; raises Refusal EMPTY_MASK where there is none."""
+    box = [slice(0, size) for size in mask.shape]
+    # The axis with the largest stride first: the long pass runs along memory, the others see the box only.
+    for axis in sorted(range(3), key=lambda a: -abs(mask.strides[a])):
+        others = tuple(a for a in range(3) if a != axis)
+        hit = np.flatnonzero(mask[tuple(box)].any(axis=others))
+        if not hit.size:
+            raise Refusal(
+                Code.EMPTY_MASK,
+                found="a mask without a voxel",
+                allowed="at least one voxel",
+                remedy="check which mask was given, or leave the case out",
+            )
+        box[axis] = slice(int(hit[0]), int(hit[-1]) + 1)
+    return box[0], box[1], box[2]
+
+
+def frame_of(grid: Grid) -> Float:
+    """Voxel steps -> mm in the image's own right-angled frame, shape (3, 3): a diagonal of spacings on most grids."""
+    axes = grid.affine[:3, :3]
+    gram = axes.T @ axes
+    if np.abs(gram - np.diag(np.diag(gram))).max() <= 1e-6 * np.diag(gram).min():
+        return np.diag(grid.spacing_mm)
+    return np.asarray(np.linalg.cholesky(gram).T, dtype=np.float64)
+
+
+def _as_bool(mask: Array) -> Bool:
+    if mask.dtype == np.bool_:
+        return np.ascontiguousarray(mask)
+    inside = np.ascontiguousarray(mask != 0)
+    if not np.array_equal(mask, inside):
+        raise SettingsError("a mask for features is of bool or of zeros and ones; choose one label of this one first")
+    return inside
+
+
+def _check_finite(image: Array, inside: Bool) -> None:
+    if image.dtype.kind != "f":
+        return
+    wrong = int(np.count_nonzero(~np.isfinite(image[inside])))
+    if wrong:
+        raise Refusal(
+            Code.NON_FINITE,
+            found=f"{wrong} of {int(inside.sum())} voxels inside the mask are not finite",
+            allowed="finite intensities inside the mask",
+            remedy="repair the image, or take these voxels out of the mask",
+        )
+
+
+def _resegmented(image: Array, inside: Bool, settings: Features) -> Bool:
+    if not settings.resegment_range:
+        return inside
+    low, high = settings.resegment_range
+    kept: Bool = inside & (image >= low) & (image <= high)
+    if not kept.any():
+        raise Refusal(
+            Code.EMPTY_MASK,
+            found=f"no voxel inside the mask has an intensity from {low:g} to {high:g}",
+            allowed="at least one voxel after re-segmentation",
+            remedy="widen resegment_range",
+        )
+    return kept
+
+
+def _words(grid: Grid) -> str:
+    spacing = " x ".join(f"{mm:.4g}" for mm in grid.spacing_mm)
+    origin = ", ".join(f"{mm:.4g}" for mm in grid.origin)
+    return f"{' x '.join(map(str, grid.shape))} voxels of {spacing} mm from ({origin})"
