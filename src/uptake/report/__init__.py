@@ -1,1 +1,6 @@
+"""The pages people look at: one per case, one per cohort. Values in, HTML text and small pictures out."""
 
+from uptake.report.pages import case_page, cohort_page, thumbnail
+from uptake.report.view import CaseView, CohortCase, CohortView, RefusedRow
+
+__all__ = ["CaseView", "CohortCase", "CohortView", "RefusedRow", "case_page", "cohort_page", "thumbnail"]
