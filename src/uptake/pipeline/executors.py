@@ -31,8 +31,7 @@ def in_pool(function: Callable[[Task], Result], tasks: Sequence[Task], jobs: int
             running: dict[Future[Result], Task] = {}
             while (waiting or running) and not suspects:
                 while waiting and len(running) < jobs:
-                    task = waiting.pop(0)
-                    running[pool.submit(function, task)] = task
+                    running[_submitted(pool, function, waiting[0])] = waiting.pop(0)
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     task = running.pop(future)
                     if isinstance(future.exception(), BrokenProcessPool):
@@ -58,6 +57,15 @@ def on_dask(function: Callable[[Task], Result], tasks: Sequence[Task], address: 
             if error is not None and not isinstance(error, KilledWorker):
                 raise error
             yield futures[future], error if error is not None else future.result()
+
+
+def _submitted(pool: ProcessPoolExecutor, function: Callable[[Task], Result], task: Task) -> Future[Result]:
+    try:
+        return pool.submit(function, task)
+    except BrokenProcessPool as error:  # a worker died while none of its tasks was waited for
+        broken: Future[Result] = Future()
+        broken.set_exception(error)
+        return broken
 
 
 def _alone(function: Callable[[Task], Result], task: Task) -> Result | Exception:

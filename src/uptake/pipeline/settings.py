@@ -6,7 +6,7 @@ import dataclasses
 import difflib
 import tomllib
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,17 +53,11 @@ class Described:
     origin: str
 
 
-def load(path: Path | None = None, assignments: tuple[str, ...] = ()) -> Settings:
-    """Settings from a TOML file and ``section.name=value`` assignments, the later winning.
+def from_layers(layers: Sequence[Mapping[str, Any]]) -> Settings:
+    """Settings from mappings of sections, the later winning over the earlier and all over the defaults.
 
     Raises SettingsError for an unknown section or name (with the nearest right one), a wrong type or range.
     """
-    layers = [read_toml(path)] if path else []
-    return from_layers(layers + [_assignment(text) for text in assignments])
-
-
-def from_layers(layers: list[Mapping[str, Any]]) -> Settings:
-    """Settings from mappings of sections, the later winning over the earlier and all over the defaults."""
     merged: dict[str, dict[str, Any]] = {}
     for layer in layers:
         for section, values in layer.items():
@@ -71,6 +65,23 @@ def from_layers(layers: list[Mapping[str, Any]]) -> Settings:
                 raise SettingsError(f"{section} is a section of settings and takes a table, not {values!r}")
             merged.setdefault(section, {}).update(values)
     return Settings(**{section: _section(section, values) for section, values in merged.items()})
+
+
+def assigned(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Sections from texts ``section.name=value``, the value in TOML (a bare word is text). Raises SettingsError."""
+    sections: dict[str, dict[str, Any]] = {}
+    for text in texts:
+        path, equals, value = text.partition("=")
+        section, dot, name = path.strip().partition(".")
+        if not (equals and dot and name):
+            raise SettingsError(f"a setting is given as section.name=value, not {text!r}")
+        sections.setdefault(section, {})[name] = _parsed(value)
+    return sections
+
+
+def origins(layers: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, str]:
+    """Which of the named layers each ``section.name`` comes from: the last that has it."""
+    return {f"{section}.{name}": label for label, layer in layers for section, values in layer.items() for name in values}
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -141,16 +152,11 @@ def _fitted(name: str, value: object, kind: Any) -> object:  # noqa: ANN401 (a t
     raise SettingsError(f"{name} must be {_type_words(kind)}, not {value!r}")
 
 
-def _assignment(text: str) -> dict[str, dict[str, Any]]:
-    path, equals, value = text.partition("=")
-    section, dot, name = path.strip().partition(".")
-    if not (equals and dot and name):
-        raise SettingsError(f"a setting is given as section.name=value, not {text!r}")
+def _parsed(value: str) -> object:
     try:
-        parsed = tomllib.loads(f"value = {value}")["value"]
+        return tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
-        parsed = value.strip()
-    return {section: {name: parsed}}
+        return value.strip()
 
 
 def _did_you_mean(word: str, known: Mapping[str, object]) -> str:

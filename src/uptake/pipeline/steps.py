@@ -6,13 +6,14 @@ intensities, features and the network need harmonised ones.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
 from uptake.cohort.checks import Finding, check_case
-from uptake.features import Features, extract, undefined
+from uptake.features import Feature, Features, FeatureTable, catalogue, extract
 from uptake.io import forms
 from uptake.io.dicom.read import Dicom, read_study
 from uptake.io.dicom.scan import StudySource
@@ -107,7 +108,7 @@ def choose_stv(
 def features(harmonised: Harmonised, stv: ChosenStv, settings: Features) -> CaseFeatures:
     """Features of the first delivered post-contrast image inside the STV; all NaN, with the reason, if it is empty."""
     if not stv.isotropic.array.any():
-        return CaseFeatures(undefined(settings, f"the STV ({stv.source}) is empty"), stv.source)
+        return CaseFeatures(_undefined(settings, f"the STV ({stv.source}) is empty"), stv.source)
     return CaseFeatures(extract(harmonised.study.volumes[1], stv.isotropic, settings), stv.source)
 
 
@@ -176,6 +177,14 @@ SOURCES: Mapping[str, str] = {
     "truth": "a phantom's true structural tumour volume",
 }
 """What a case gets from outside; a reader's mask is a step of the table."""
+
+
+def _undefined(settings: Features, reason: str) -> FeatureTable:
+    """Every feature that would be computed, without a value, for one reason."""
+    wanted = [d for family in catalogue.FAMILIES if family.name in settings.families for d in family.definitions]
+    return FeatureTable(
+        tuple(Feature(d.name, math.nan, d.unit, d.family, d.ibsi, d.ibsi_tag, d.aggregation, reason) for d in wanted)
+    )
 
 
 def _check_grid(mask: Grid, harmonised: Grid, source: str) -> None:

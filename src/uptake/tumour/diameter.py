@@ -39,13 +39,12 @@ def _extreme_points(mask: Volume) -> npt.NDArray[np.float64]:
 
 def _line_ends(array: Bool) -> npt.NDArray[np.int64]:
     """Voxels (n, 3) that end a line of true voxels along every axis: no other can be a hull vertex."""
-    ends = array
+    ends = array.copy()
     for axis in range(3):
-        seen = np.logical_or.accumulate(array, axis=axis)
-        back = np.flip(np.logical_or.accumulate(np.flip(array, axis), axis=axis), axis)
-        none = np.zeros_like(array.take([0], axis))
-        size = array.shape[axis]
-        first = ~np.concatenate([none, seen.take(range(size - 1), axis)], axis)
-        last = ~np.concatenate([back.take(range(1, size), axis), none], axis)
-        ends = ends & (first | last)
+        along = np.moveaxis(array, axis, 0)
+        inner = np.zeros_like(along)
+        before = np.logical_or.accumulate(along, axis=0)
+        after = np.logical_or.accumulate(along[::-1], axis=0)[::-1]
+        inner[1:-1] = before[:-2] & after[2:]
+        ends &= ~np.moveaxis(inner, 0, axis)
     return np.argwhere(ends)

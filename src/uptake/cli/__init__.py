@@ -1,0 +1,300 @@
+"""Arguments to calls, results to lines: the command line. Nothing is computed here.
+
+Exit code 0: all well; 1: some case failed or was refused; 2: wrong usage. The modules that do the work are imported
+by the verb that needs them, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from uptake.pipeline.plan import Todo
+    from uptake.verbs import RunResult
+
+app = typer.Typer(
+    name="uptake",
+    help="Breast DCE-MRI from DICOM to harmonised images, tumour volumes, radiomics and a report. Research use only.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+CohortPath = Annotated[Path, typer.Argument(metavar="COHORT", help="the cohort folder")]
+Cases = Annotated[list[str] | None, typer.Option("--case", metavar="ID", help="only this case (repeatable)")]
+Jobs = Annotated[int | None, typer.Option("--jobs", min=1, help="processes; default: what cores and memory allow")]
+Scheduler = Annotated[str | None, typer.Option("--scheduler", metavar="ADDRESS", help="of a Dask scheduler, tcp://...")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="show what would run and why, and do nothing")]
+Json = Annotated[bool, typer.Option("--json", help="the result as JSON, for machines")]
+SettingsFile = Annotated[Path | None, typer.Option("--settings", metavar="FILE", help="a TOML file of settings")]
+Assignments = Annotated[list[str] | None, typer.Option("--set", metavar="SECTION.NAME=VALUE", help="one setting")]
+VoiOption = Annotated[
+    list[str] | None,
+    typer.Option("--voi", metavar="[CASE=]VOI", help="volume of interest: c0,r0,s0:c1,r1,s1, a ROI XML or a mask"),
+]
+
+
+def main() -> None:
+    """The command ``uptake``: known errors become one line and exit code 2, a full disk exit code 1."""
+    from uptake.study import Refusal, UptakeError
+
+    try:
+        app()
+    except Refusal as refusal:
+        _fail(str(refusal), 1)
+    except UptakeError as error:
+        _fail(str(error), 2)
+
+
+@app.command()
+def run(
+    sources: Annotated[list[Path] | None, typer.Argument(metavar="SOURCE...", help="DICOM folders or zips")] = None,
+    out: Annotated[Path, typer.Option("--out", metavar="COHORT", help="the cohort folder to make or bring up to date")] = Path("cohort"),
+    case: Cases = None,
+    jobs: Jobs = None,
+    scheduler: Scheduler = None,
+    voi: VoiOption = None,
+    settings: SettingsFile = None,
+    assign: Assignments = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """DICOM folders or zips (or phase NIfTIs) in, a cohort folder out. A second run does nothing."""
+    from uptake import verbs
+
+    given = _sections(assign)
+    if dry_run:
+        plans = verbs.planned(sources or [], out, cases=case or [], settings_file=settings, **given)
+        _show_plans(plans, as_json)
+        return
+    with _progress(quiet=as_json) as on_event:
+        result = verbs.run(
+            sources or [],
+            out,
+            cases=case or [],
+            jobs=jobs,
+            scheduler=scheduler,
+            voi=_voi(voi or []),
+            settings_file=settings,
+            on_event=on_event,
+            **given,
+        )
+    _show_result(result, as_json)
+
+
+@app.command()
+def status(cohort: CohortPath, case: Cases = None, as_json: Json = False) -> None:
+    """Cases x steps: what is made, what is missing, and why it would run."""
+    from uptake import verbs
+
+    _show_plans(verbs.status(cohort, cases=case or []), as_json)
+
+
+@app.command(name="import")
+def import_(
+    cohort: CohortPath,
+    masks: Annotated[Path, typer.Argument(metavar="MASKS", help="a folder of <case>.nii.gz, or one mask with --case")],
+    kind: Annotated[str, typer.Option("--as", metavar="reader|truth|ftv", help="what the masks are")],
+    reader: Annotated[str, typer.Option("--reader", metavar="NAME", help="who made them")] = "",
+    case: Cases = None,
+    as_json: Json = False,
+) -> None:
+    """Masks made elsewhere into a cohort, with a check of the grid: NIfTI or DICOM SEG."""
+    from uptake import verbs
+
+    result = verbs.import_masks(cohort, masks, as_=kind, reader=reader, cases=case or [])
+    if as_json:
+        typer.echo(json.dumps({"imported": result.imported, "refused": [vars(r) for r in result.refused]}, indent=2))
+    else:
+        for name in result.imported:
+            typer.echo(f"{name}: imported as {kind}")
+        for refused in result.refused:
+            typer.echo(f"{refused.case_id}: {refused.code}: {refused.found}; {refused.remedy}", err=True)
+    raise typer.Exit(1 if result.refused else 0)
+
+
+@app.command()
+def report(cohort: CohortPath, jobs: Jobs = None, as_json: Json = False) -> None:
+    """Bring the pages for people up to date and say where they are."""
+    from uptake import verbs
+
+    with _progress(quiet=as_json) as on_event:
+        result = verbs.report(cohort, jobs=jobs, on_event=on_event)
+    _show_result(result, as_json)
+
+
+@app.command()
+def features(
+    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="NIfTI")],
+    mask: Annotated[Path, typer.Argument(metavar="MASK", help="NIfTI mask on the same grid")],
+    csv: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="write the long table here")] = None,
+    as_json: Json = False,
+) -> None:
+    """Radiomic features of one image inside one mask; no cohort needed."""
+    from uptake import verbs
+
+    table = verbs.features(image, mask, csv=csv)
+    if as_json:
+        typer.echo(json.dumps([{**vars(row), "value": None if row.reason else row.value} for row in table], indent=2))
+    elif csv is None:
+        for row in table:
+            typer.echo(f"{row.ibsi}  {row.name:<48} {row.value:>14.6g} {row.unit}{'  ' + row.reason if row.reason else ''}")
+
+
+@app.command()
+def phantom(
+    to: Annotated[Path, typer.Option("--to", metavar="DIR", help="the folder to write")],
+    cases: Annotated[int, typer.Option("--cases", min=1, help="how many")] = 1,
+    seed: Annotated[int, typer.Option("--seed", help="same seed, same bytes")] = 0,
+    vendor: Annotated[str, typer.Option("--vendor", metavar="ge|siemens|philips", help="whose DICOM habits")] = "ge",
+    view: Annotated[str, typer.Option("--view", metavar="sagittal|axial", help="orientation")] = "sagittal",
+    snr: Annotated[float, typer.Option("--snr", help="in fibroglandular tissue before contrast")] = 40.0,
+    size: Annotated[str, typer.Option("--size", metavar="full|small", help="matrix size")] = "full",
+    as_json: Json = False,
+) -> None:
+    """Labelled synthetic breast DCE-MRI as DICOM, with its truth."""
+    from uptake import verbs
+
+    with _progress(quiet=as_json) as on_event:
+        made = verbs.phantom(
+            to, cases=cases, seed=seed, vendor=vendor, view=view, snr=snr, size=size, on_event=on_event
+        )
+    typer.echo(json.dumps(made) if as_json else f"{len(made)} phantoms in {to}; what is true of them in {to}/truth.csv")
+
+
+@app.command()
+def demo(
+    to: Annotated[Path, typer.Option("--to", metavar="DIR", help="the folder to write")] = Path("demo"),
+    cases: Annotated[int, typer.Option("--cases", min=1, help="how many phantoms")] = 3,
+    jobs: Jobs = None,
+) -> None:
+    """A small phantom cohort through everything; prints where the report is."""
+    from uptake import verbs
+
+    with _progress(quiet=False) as on_event:
+        result = verbs.demo(to, cases=cases, jobs=jobs, on_event=on_event)
+    _show_result(result, as_json=False)
+
+
+@app.command()
+def doctor(
+    sources: Annotated[list[Path] | None, typer.Argument(metavar="SOURCE...", help="studies to estimate")] = None,
+    out: Annotated[Path, typer.Option("--out", metavar="COHORT", help="where a cohort would be")] = Path(),
+    as_json: Json = False,
+) -> None:
+    """What this machine can do, and the space a run needs."""
+    from uptake import verbs
+
+    findings = verbs.doctor(sources or [], out)
+    if as_json:
+        typer.echo(json.dumps([vars(finding) for finding in findings], indent=2))
+    else:
+        for finding in findings:
+            typer.echo(f"{'ok  ' if finding.ok else 'NO  '} {finding.subject:<18} {finding.words}")
+    raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)
+
+
+@app.command()
+def config(
+    cohort: Annotated[Path | None, typer.Argument(metavar="[COHORT]", help="show a cohort's settings")] = None,
+    settings: SettingsFile = None,
+    assign: Assignments = None,
+    origins: Annotated[bool, typer.Option("--origins", help="a table of values and where each came from")] = False,
+    as_json: Json = False,
+) -> None:
+    """The settings as a commented TOML file, or each with its origin."""
+    from uptake import verbs
+
+    shown = verbs.config(cohort, settings_file=settings, **_sections(assign))
+    if as_json:
+        typer.echo(json.dumps([vars(item) for item in shown.items], indent=2))
+    elif origins:
+        for item in shown.items:
+            typer.echo(f"{item.section + '.' + item.name:<32} {item.value!s:<24} {item.origin}")
+    else:
+        typer.echo(shown.toml, nl=False)
+
+
+def _sections(assignments: Sequence[str] | None) -> dict[str, Any]:
+    from uptake.pipeline.settings import assigned
+
+    return assigned(assignments or ())
+
+
+def _voi(texts: Sequence[str]) -> dict[str, str]:
+    pairs = [text.partition("=") for text in texts]
+    return {(name if equals else "*"): (value if equals else name) for name, equals, value in pairs}
+
+
+def _show_plans(plans: dict[str, tuple[Todo, ...]], as_json: bool) -> None:
+    if as_json:
+        plain = {
+            name: [{"step": t.step.makes, "state": _state(t), "reason": t.reason} for t in todos if _shown(t)]
+            for name, todos in plans.items()
+        }
+        typer.echo(json.dumps(plain, indent=2))
+        return
+    for name, todos in plans.items():
+        typer.echo(name)
+        for item in todos:
+            if _shown(item):
+                typer.echo(f"  {item.step.makes:<14} {_state(item):<9} {_words(item)}".rstrip())
+    waiting = sum(any(t.reason for t in todos) for todos in plans.values())
+    typer.echo(f"{waiting} of {len(plans)} cases have something to do")
+
+
+def _shown(item: Todo) -> bool:
+    return item.step.form is not None or item.awaited
+
+
+def _state(item: Todo) -> str:
+    if item.awaited:
+        return "awaited" if item.key == "absent" else "given"
+    if item.reason:
+        return "to do"
+    return "refused" if item.record and item.record.refusal else "made"
+
+
+def _words(item: Todo) -> str:
+    if item.awaited:
+        return item.step.awaits if item.key == "absent" else ""
+    if item.reason:
+        return item.reason
+    return str(item.record.refusal.found) if item.record and item.record.refusal else ""
+
+
+def _show_result(result: RunResult, as_json: bool) -> NoReturn:
+    made = [case for case in result.cases if case.refusal is None]
+    if as_json:
+        typer.echo(json.dumps(result.plain(), indent=2))
+    else:
+        for refused in result.refused_sources:
+            typer.echo(f"refused {refused.source}: {refused.refusal.code}: {refused.refusal.found}", err=True)
+        typer.echo(f"report: {result.cohort / 'report' / 'index.html'}")
+        words = f"{len(made)} of {len(result.cases)} cases made"
+        refusals = len(result.cases) - len(made) + len(result.refused_sources)
+        where = f"; {refusals} refused, why: {result.cohort / 'tables' / 'refusals.csv'}" if refusals else ""
+        typer.echo(words + where)
+    raise typer.Exit(0 if result.ok else 1)
+
+
+def _progress(*, quiet: bool) -> Any:  # noqa: ANN401 (a context manager of a callback)
+    from uptake.cli.progress import bars, lines, silence
+
+    if quiet:
+        return silence()
+    return bars() if sys.stderr.isatty() else lines()
+
+
+def _fail(text: str, code: int) -> NoReturn:
+    typer.echo(f"uptake: {text}", err=True)
+    sys.exit(code)
+
+
