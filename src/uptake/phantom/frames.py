@@ -76,7 +76,7 @@ UNIT_SD = 3.0
 
 def _coordinate(grid: Grid, world: int, axis: int) -> Float:
     line = grid.affine[world, axis] * np.arange(grid.shape[axis]) + grid.affine[world, 3]
-    return line.astype(np.float32).reshape([-1 if a == axis else 1 for a in range(3)])
+    return np.asarray(line, dtype=np.float32).reshape([-1 if a == axis else 1 for a in range(3)])
 
 
 def _along(lattice: Float, position: Float, axis: int) -> Float:

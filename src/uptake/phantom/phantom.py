@@ -6,6 +6,7 @@ kinetics. It is made to test and to demonstrate with, and looks only roughly lik
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Annotated, Literal, get_args
 
@@ -17,7 +18,7 @@ from uptake.phantom.anatomy import Breast, Tissue, draw_breast, fractions
 from uptake.phantom.frames import Float, Frame, Size, View, frame_of, view_grid
 from uptake.phantom.lesion import Occupancy, draw_foci, occupancy, spread
 from uptake.study import Acquisition, Box, Phase, Recorded, SettingsError, Study
-from uptake.volume import DCM2NIIX, Grid, Volume
+from uptake.volume import DCM2NIIX, Array, Grid, Volume
 
 Int16 = npt.NDArray[np.int16]
 
@@ -211,9 +212,7 @@ def _acquisition(settings: PhantomSettings, clock: Clock, voi: Box, side: int) -
     )
 
 
-def _study(
-    case_id: str, arrays: list[Float] | list[Int16], grid: Grid, clock: Clock, acquisition: Acquisition
-) -> Study:
+def _study(case_id: str, arrays: Sequence[Array], grid: Grid, clock: Clock, acquisition: Acquisition) -> Study:
     phases = tuple(Phase(Volume(array, grid), start) for array, start in zip(arrays, clock.starts_s, strict=True))
     return Study(case_id, phases, acquisition)
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
 from pydicom.uid import EnhancedMRImageStorage
 
 from uptake.io.dicom.writing.header import decimal, decimals
 from uptake.io.dicom.writing.vendors import DAY, Picture, clock
 from uptake.study import Study
+
+Dimensions = tuple[str, ...]
 
 PIXEL_MODULE = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness", "SliceLocation")
 PER_FRAME = (
@@ -50,9 +53,10 @@ def multi_frame(images: Sequence[Picture], header: Dataset, study: Study) -> Dat
     header.PresentationLUTShape = "IDENTITY"
     header.LossyImageCompression = "00"
     header.DimensionOrganizationSequence = [_item(DimensionOrganizationUID=header.SeriesInstanceUID)]
-    header.DimensionIndexSequence = [_dimension(header, tag) for tag in (0x00209056, 0x00209057, 0x00209128)]
+    order = _slowest_first(images)
+    header.DimensionIndexSequence = [_dimension(header, keyword) for keyword in order]
     header.SharedFunctionalGroupsSequence = [_shared(images[0], study)]
-    header.PerFrameFunctionalGroupsSequence = [_frame(image, images[0], study) for image in images]
+    header.PerFrameFunctionalGroupsSequence = [_frame(image, images[0], study, order) for image in images]
     return header
 
 
@@ -75,17 +79,18 @@ def _shared(image: Picture, study: Study) -> Dataset:
     )
 
 
-def _frame(image: Picture, first: Picture, study: Study) -> Dataset:
+def _frame(image: Picture, first: Picture, study: Study, order: Dimensions) -> Dataset:
     phase = (image.phase or 0) - (first.phase or 0) + 1
     start_s = _start_s(image, study)
     slope, intercept = image.scale or (1.0, 0.0)
+    index = {"StackID": 1, "InStackPositionNumber": image.place + 1, "TemporalPositionIndex": phase}
     content = _item(
         FrameAcquisitionDateTime=_moment(start_s),
         FrameReferenceDateTime=_moment(start_s),
         StackID="1",
         InStackPositionNumber=image.place + 1,
         TemporalPositionIndex=phase,
-        DimensionIndexValues=[1, image.place + 1, phase],
+        DimensionIndexValues=[index[keyword] for keyword in order],
     )
     return _item(
         FrameContentSequence=[content],
@@ -97,9 +102,18 @@ def _frame(image: Picture, first: Picture, study: Study) -> Dataset:
     )
 
 
-def _dimension(header: Dataset, tag: int) -> Dataset:
+def _slowest_first(images: Sequence[Picture]) -> Dimensions:
+    """The dimensions in the order of the frames: readers sort by them, the first one slowest."""
+    if len(images) > 1 and images[0].phase != images[1].phase:
+        return ("StackID", "InStackPositionNumber", "TemporalPositionIndex")
+    return ("TemporalPositionIndex", "StackID", "InStackPositionNumber")
+
+
+def _dimension(header: Dataset, keyword: str) -> Dataset:
     return _item(
-        DimensionOrganizationUID=header.SeriesInstanceUID, DimensionIndexPointer=tag, FunctionalGroupPointer=0x00209111
+        DimensionOrganizationUID=header.SeriesInstanceUID,
+        DimensionIndexPointer=tag_for_keyword(keyword),
+        FunctionalGroupPointer=tag_for_keyword("FrameContentSequence"),
     )
 
 
