@@ -1,0 +1,131 @@
+"""What is wrong with a time series that no rule divides: which phase lacks which slice, or lies elsewhere."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from uptake.io.dicom.geometry import check_steps, same_plane
+from uptake.io.dicom.headers import Header
+from uptake.io.dicom.moments import Groups, TimeStack, time_groups, time_stack, unwrapped, value_groups
+from uptake.study import Code, Refusal
+
+FEWEST_PHASES, MOST_PHASES = 3, 40
+
+
+def fault(images: Sequence[Header], count: int | None = None) -> Refusal | None:
+    """The refusal for a time series with `count` phases (None: unknown) of which at least one is not as the others.
+
+    GEOMETRY where phases lie in different planes or at different positions, SLICE_GAP where one has a displaced slice,
+    MISSING_SLICE where one lacks slices. None where the phases cannot be told apart or have nothing wrong.
+    """
+    stack = time_stack(images)
+    for groups in _attempts(stack, count):
+        if len(groups) >= (count or FEWEST_PHASES) and all(_repeats_nothing(stack, group) for group in groups):
+            return _other_planes(stack, groups) or _other_positions(stack, groups)
+    return None
+
+
+def _attempts(stack: TimeStack, count: int | None) -> Iterator[Groups]:
+    """Ways to divide the images, those that are surest first."""
+    moments = [image.moment for image in stack.images]
+    uids = sorted({image.series_uid for image in stack.images})
+    clocks: tuple[list[float | None], ...] = (
+        [moment.trigger_s for moment in moments],
+        unwrapped([moment.acquisition_s for moment in moments]),
+        unwrapped([moment.content_s for moment in moments]),
+    )
+    yield from _found(value_groups([moment.temporal_position for moment in moments]))
+    for clock in clocks:
+        known = [time for time in clock if time is not None]
+        if len(known) == len(clock):
+            for number in (count, (count or 0) + 1) if count else range(FEWEST_PHASES, MOST_PHASES):
+                yield from _found(time_groups(known, number))
+                yield from _found(_pause_groups(known, number) if count else None)
+    yield from _found(value_groups([moment.acquisition_number for moment in moments]))
+    yield from _found(value_groups([uids.index(image.series_uid) for image in stack.images]))
+    yield _runs(stack)
+
+
+def _found(groups: Groups | str | None) -> list[Groups]:
+    return [] if groups is None or isinstance(groups, str) else [groups]
+
+
+def _pause_groups(times: Sequence[float], count: int) -> Groups | None:
+    """`count` groups in time order, divided at the longest pauses."""
+    if len(times) < count:
+        return None
+    order = sorted(range(len(times)), key=lambda item: (times[item], item))
+    pauses = sorted(range(1, len(order)), key=lambda k: times[order[k - 1]] - times[order[k]])[: count - 1]
+    edges = [0, *sorted(pauses), len(order)]
+    return [order[a:b] for a, b in itertools.pairwise(edges)]
+
+
+def _runs(stack: TimeStack) -> Groups:
+    """Runs in the order of instances; a new one begins where the slices start again from the first end."""
+    groups: Groups = [[]]
+    for item, index in enumerate(stack.indices):
+        last = [stack.indices[other] for other in groups[-1][-2:]]
+        if len(last) == 2 and (index - last[1]) * (last[1] - last[0]) <= 0:
+            groups.append([])
+        groups[-1].append(item)
+    return groups
+
+
+def _repeats_nothing(stack: TimeStack, group: Sequence[int]) -> bool:
+    return len(group) > 1 and len({stack.indices[item] for item in group}) == len(group)
+
+
+def _other_planes(stack: TimeStack, groups: Groups) -> Refusal | None:
+    planes = [stack.images[group[0]].plane for group in groups]
+    for number, plane in enumerate(planes[1:], start=2):
+        if planes[0] is None or plane is None or same_plane(planes[0], plane):
+            continue
+        a, b = planes[0], plane
+        return _geometry(
+            f"phase {number} has {b.size[0]} x {b.size[1]} pixels of {b.spacing[1]:g} x {b.spacing[0]:g} mm from "
+            f"({_numbers(b.position)}) mm, phase 1 has {a.size[0]} x {a.size[1]} of {a.spacing[1]:g} x "
+            f"{a.spacing[0]:g} mm from ({_numbers(a.position)}) mm, or they are turned against each other"
+        )
+    return None
+
+
+def _other_positions(stack: TimeStack, groups: Groups) -> Refusal | None:
+    usual = {index for index, count in Counter(stack.indices).items() if 2 * count > len(groups)}
+    for number, group in enumerate(groups, start=1):
+        there = {stack.indices[item] for item in group}
+        absent, extra = sorted(usual - there), sorted(there - usual)
+        if extra:
+            check_steps(sorted(stack.offsets[item] for item in group), f"phase {number}")
+            return _geometry(
+                f"phase {number} has slices at {_places(stack, extra)} where others have {_places(stack, absent)}"
+            )
+        if absent:
+            return Refusal(
+                Code.MISSING_SLICE,
+                found=f"phase {number} lacks the slice at {_places(stack, absent)}; there are {len(groups)} phases "
+                f"and {len(usual)} slice positions",
+                allowed="every slice position in every phase",
+                remedy="export or download the series again",
+            )
+    return None
+
+
+def _geometry(found: str) -> Refusal:
+    return Refusal(
+        Code.GEOMETRY,
+        found=found,
+        allowed="all phases in the same planes at the same positions",
+        remedy="leave the phase out, or register and resample it first",
+    )
+
+
+def _places(stack: TimeStack, indices: Sequence[int]) -> str:
+    shown = ", ".join(f"{stack.positions[index]:.2f} mm" for index in indices[:5])
+    more = f" and {len(indices) - 5} more" if len(indices) > 5 else ""
+    return (shown or "none") + more
+
+
+def _numbers(values: Sequence[float]) -> str:
+    return ", ".join(f"{value:g}" for value in values)
