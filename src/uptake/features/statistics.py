@@ -32,6 +32,7 @@ DEFINITIONS = define(
 )
 
 NO_MEAN = Undefined("the mean intensity, by which it is divided, is zero")
+NO_MIDDLE = Undefined("no intensity lies from the 10th to the 90th percentile")
 NO_QUARTILES = Undefined("the sum of the quartiles, by which it is divided, is zero")
 
 
@@ -47,10 +48,10 @@ def summary(x: Float) -> dict[str, Value]:
     and kurtosis of equal values are 0 by definition, not undefined.
     Percentiles interpolate linearly between ranks, ``1 + (n - 1) p``: the IBSI manual leaves this open, and its
     reference values hold for it. The median absolute deviation is, as IBSI defines it, the *mean* distance from
-    the median, and the robust one the mean distance of the values from P10 to P90 (inclusive) from their own mean.
+    the median, and the robust one the mean distance of the values from P10 to P90 (inclusive) from their own mean
+    (undefined for two different values, of which neither lies there).
     """
-    low, high = float(x.min()), float(x.max())
-    mean = low if low == high else float(x.mean())
+    mean, low, high = _mean(x), float(x.min()), float(x.max())
     deviation = x - mean
     p10, q1, median, q3, p90 = (float(p) for p in np.percentile(x, (10, 25, 50, 75, 90)))
     middle = x[(x >= p10) & (x <= p90)]
@@ -66,12 +67,17 @@ def summary(x: Float) -> dict[str, Value]:
         "iqr": q3 - q1,
         "range": high - low,
         "mad": float(np.abs(deviation).mean()),
-        "rmad": float(np.abs(middle - middle.mean()).mean()),
+        "rmad": float(np.abs(middle - _mean(middle)).mean()) if middle.size else NO_MIDDLE,
         "medad": float(np.abs(x - median).mean()),
         "qcod": NO_QUARTILES if q3 + q1 == 0 else (q3 - q1) / (q3 + q1),
         "energy": energy,
         "rms": float(np.sqrt(energy / x.size)),
     }
+
+
+def _mean(x: Float) -> float:
+    """The mean, without the rounding error that would give equal values a spread; 0 for no values."""
+    return float(x[0] + (x - x[0]).mean()) if x.size else 0.0
 
 
 def _moments(deviation: Float, mean: float) -> dict[str, Value]:

@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from uptake.features import Features
+from uptake.study import SettingsError
+
+
+def test_an_unknown_family_is_refused_with_those_that_exist() -> None:
+    with pytest.raises(SettingsError, match=r"'shape'.*morphology"):
+        Features(families=("shape",))  # type: ignore[arg-type]
+
+
+def test_no_family_at_all_is_refused() -> None:
+    with pytest.raises(SettingsError, match="one or more"):
+        Features(families=())
+
+
+@pytest.mark.parametrize("limits", [(1.0,), (2.0, 1.0), (1.0, 2.0, 3.0), (math.nan, 1.0)])
+def test_a_range_that_is_none_is_refused(limits: tuple[float, ...]) -> None:
+    with pytest.raises(SettingsError, match="resegment_range"):
+        Features(resegment_range=limits)
+
+
+def test_a_half_open_range_is_a_range() -> None:
+    assert Features(resegment_range=(-500, math.inf)).resegment_range == (-500, math.inf)
