@@ -104,13 +104,6 @@ def _statistics(volumes: tuple[Volume, ...], lower: float, upper: float, *, rule
         n += values.size
         total += float(values.sum())
         smallest, largest = min(smallest, float(values.min())), max(largest, float(values.max()))
-    if not math.isfinite(total):
-        raise Refusal(
-            Code.NON_FINITE,
-            found="voxels that are infinite or not a number",
-            allowed="finite intensities",
-            remedy="look at the images of this study; they cannot be normalised",
-        )
     if n <= ddof or smallest == largest:
         raise _no_spread(n, smallest)
     mean = total / n
@@ -119,13 +112,15 @@ def _statistics(volumes: tuple[Volume, ...], lower: float, upper: float, *, rule
 
 
 def _pieces(volumes: tuple[Volume, ...], lower: float, upper: float) -> Iterator[Array]:
-    """Values in [lower, upper] as float64, a slab at a time: the whole is never held twice. NaN is let through."""
+    """Values in [lower, upper] as float64, a slab at a time: the whole is never held twice."""
     for volume in volumes:
         flat = volume.array.ravel(order="K")
         for start in range(0, flat.size, 1 << 18):
             values = flat[start : start + (1 << 18)].astype(np.float64)
+            if not np.isfinite(values).all():
+                raise _non_finite()
             if math.isfinite(lower) or math.isfinite(upper):
-                values = values[~((values < lower) | (values > upper))]
+                values = values[(values >= lower) & (values <= upper)]
             if values.size:
                 yield values
 
@@ -158,5 +153,14 @@ def _no_spread(n: int, value: float) -> Refusal:
         Code.ALL_ZERO,
         found=found,
         allowed="at least two different intensities",
+        remedy="look at the images of this study; they cannot be normalised",
+    )
+
+
+def _non_finite() -> Refusal:
+    return Refusal(
+        Code.NON_FINITE,
+        found="voxels that are infinite or not a number",
+        allowed="finite intensities",
         remedy="look at the images of this study; they cannot be normalised",
     )
