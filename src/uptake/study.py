@@ -111,6 +111,7 @@ class Recorded:
     """What the study's own derived objects (UCSF private group 0117, SEG, names) say of its FTV.
 
     Every value may be absent. `sources` maps a field's name to the object it was read from, in words.
+    `early_phase_index` stands alone where the objects name the early phase but not the late one (a PE2 map).
     """
 
     voi: Box | None = None
@@ -121,6 +122,7 @@ class Recorded:
     background_fraction: float | None = None
     minimum_neighbours: int | None = None
     phase_indices: tuple[int, int, int] | None = None
+    early_phase_index: int | None = None
     phase_times_s: tuple[float, ...] | None = None
     temporal_resolution_s: float | None = None
     sources: Mapping[str, str] = field(default_factory=dict)
