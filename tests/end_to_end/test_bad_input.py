@@ -1,0 +1,420 @@
+"""Every refusal that is promised: made as input, run by the command line, read from the table of refusals.
+
+One run gets a good study and all bad ones together: what is wrong with one touches none of the others.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pydicom
+import pytest
+from pydicom.dataset import FileDataset
+from pydicom.encaps import encapsulate
+from pydicom.uid import MPEG2MPML, CTImageStorage, generate_uid
+
+from uptake.io.dicom.write import Habit
+from uptake.io.phantoms import write_phantom_case
+from uptake.phantom import PhantomSettings
+from uptake.study import Code
+
+SMALL = PhantomSettings(size="small")
+PLAIN = Habit(ucsf=False)
+GOOD = "GOOD"
+
+Files = dict[Path, FileDataset]
+
+
+@dataclass(frozen=True)
+class Bad:
+    """A bad input: the code it must be refused with, and the case it belongs to (None: it never became one)."""
+
+    code: Code
+    case_id: str | None
+    make: Callable[[Path], None]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run of the command line left behind."""
+
+    exit_code: int
+    output: str
+    cohort: Path
+
+    @property
+    def refusals(self) -> list[dict[str, str]]:
+        """The rows of ``tables/refusals.csv``."""
+        with (self.cohort / "tables" / "refusals.csv").open(newline="", encoding="utf-8") as handle:
+            return list(csv.DictReader(handle))
+
+
+def _study(change: Callable[[Files], None]) -> Callable[[Path], None]:
+    """A phantom study of which `change` has altered or removed files."""
+
+    def make(folder: Path) -> None:
+        case_id = folder.name
+        write_phantom_case(folder, case_id, sum(case_id.encode()), SMALL, PLAIN)
+        shutil.rmtree(folder / "truth")
+        files = {path: pydicom.dcmread(path) for path in sorted(folder.rglob("*")) if path.is_file()}
+        kept = dict(files)
+        change(kept)
+        for path in files.keys() - kept.keys():
+            path.unlink()
+        for path, dataset in kept.items():
+            dataset.save_as(path)
+
+    return make
+
+
+def _phases(files: Files) -> list[list[Path]]:
+    """The files of each phase, each in the order of its slices."""
+    slices: dict[float, list[Path]] = defaultdict(list)
+    for path, dataset in files.items():
+        slices[float(dataset.SliceLocation)].append(path)
+    in_time = [
+        sorted(paths, key=lambda path: (files[path].AcquisitionTime, files[path].InstanceNumber))
+        for _, paths in sorted(slices.items())
+    ]
+    return [list(phase) for phase in zip(*in_time, strict=True)]
+
+
+def _drop(files: Files, paths: list[Path]) -> None:
+    for path in paths:
+        del files[path]
+
+
+def _missing_slice(files: Files) -> None:
+    _drop(files, [_phases(files)[2][10]])
+
+
+def _unequal_gap(files: Files) -> None:
+    _drop(files, [phase[10] for phase in _phases(files)])
+
+
+def _one_post_contrast_phase(files: Files) -> None:
+    _drop(files, _phases(files)[2])
+
+
+def _two_patients(files: Files) -> None:
+    for path in _phases(files)[1]:
+        files[path].PatientID = "SOMEBODY-ELSE"
+
+
+def _all_zero(files: Files) -> None:
+    for path in _phases(files)[1]:
+        files[path].PixelData = bytes(len(files[path].PixelData))
+
+
+def _no_orientation(files: Files) -> None:
+    for dataset in files.values():
+        del dataset.ImageOrientationPatient, dataset.ImagePositionPatient
+
+
+def _wrong_modality(files: Files) -> None:
+    for dataset in files.values():
+        dataset.Modality = "CT"
+        dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = CTImageStorage
+
+
+def _another_geometry(files: Files) -> None:
+    for path in _phases(files)[2]:
+        files[path].PixelSpacing = [3.0, 3.0]
+
+
+def _rescale_that_is_no_number(files: Files) -> None:
+    for dataset in files.values():
+        dataset.RescaleSlope, dataset.RescaleIntercept = 0, 0
+
+
+def _unknown_compression(files: Files) -> None:
+    for dataset in files.values():
+        dataset.PixelData = encapsulate([dataset.PixelData])
+        dataset["PixelData"].is_undefined_length = True
+        dataset.file_meta.TransferSyntaxUID = MPEG2MPML
+
+
+def _second_dynamic_series(folder: Path) -> None:
+    _study(lambda _: None)(folder)
+    series = generate_uid()
+    for path in [path for path in folder.rglob("*") if path.is_file()]:
+        dataset = pydicom.dcmread(path)
+        dataset.SeriesInstanceUID, dataset.SeriesNumber, dataset.SeriesDescription = series, 9, "Dynamic-again"
+        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+        dataset.save_as(path.with_name(f"again-{path.name}"))
+
+
+def _truncated(folder: Path) -> None:
+    _study(lambda _: None)(folder)
+    path = sorted(path for path in folder.rglob("*") if path.is_file())[5]
+    path.write_bytes(path.read_bytes()[:-500])
+
+
+def _text_called_dicom(folder: Path) -> None:
+    (folder / "notes.dcm").write_text("The patient moved between the second and the third phase.\n" * 5)
+
+
+def _zip_that_leads_out(folder: Path) -> None:
+    with zipfile.ZipFile(folder / "study.zip", "w") as archive:
+        archive.writestr("../outside.dcm", b"\0" * 128 + b"DICM")
+
+
+def _zip_bomb(folder: Path) -> None:
+    with zipfile.ZipFile(folder / "study.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("image.dcm", b"\0" * 128 + b"DICM" + bytes(64 * 2**20))
+
+
+def _nothing_usable(folder: Path) -> None:
+    (folder / "readme.txt").write_text("The images are on the other disk.\n")
+
+
+def _non_finite_nifti(folder: Path) -> None:
+    rng = np.random.default_rng(1)
+    for phase in range(3):
+        array = rng.uniform(100, 200, (16, 16, 12)).astype(np.float32)
+        array[3, 4, 5] = np.nan if phase == 1 else 1
+        nibabel.save(nibabel.Nifti1Image(array, np.eye(4)), folder / f"{folder.name}_{phase:04d}.nii.gz")
+
+
+BAD = {
+    "TRUNCATED": Bad(Code.UNREADABLE, "TRUNCATED", _truncated),
+    "MISSING-SLICE": Bad(Code.MISSING_SLICE, "MISSING-SLICE", _study(_missing_slice)),
+    "UNEQUAL-GAP": Bad(Code.SLICE_GAP, "UNEQUAL-GAP", _study(_unequal_gap)),
+    "ONE-POST": Bad(Code.FEW_PHASES, "ONE-POST", _study(_one_post_contrast_phase)),
+    "TWO-PATIENTS": Bad(Code.TWO_PATIENTS, "SOMEBODY-ELSE", _study(_two_patients)),
+    "ALL-ZERO": Bad(Code.ALL_ZERO, "ALL-ZERO", _study(_all_zero)),
+    "NO-ORIENTATION": Bad(Code.NO_ORIENTATION, "NO-ORIENTATION", _study(_no_orientation)),
+    "WRONG-MODALITY": Bad(Code.NOT_MR, "WRONG-MODALITY", _study(_wrong_modality)),
+    "ANOTHER-GEOMETRY": Bad(Code.GEOMETRY, "ANOTHER-GEOMETRY", _study(_another_geometry)),
+    "RESCALE": Bad(Code.RESCALE, "RESCALE", _study(_rescale_that_is_no_number)),
+    "COMPRESSION": Bad(Code.TRANSFER_SYNTAX, "COMPRESSION", _study(_unknown_compression)),
+    "TWO-SERIES": Bad(Code.SEVERAL_SERIES, "TWO-SERIES", _second_dynamic_series),
+    "NON-FINITE": Bad(Code.NON_FINITE, "NON-FINITE", _non_finite_nifti),
+    "TEXT": Bad(Code.NOT_DICOM, None, _text_called_dicom),
+    "ZIP-OUT": Bad(Code.UNSAFE_ARCHIVE, None, _zip_that_leads_out),
+    "ZIP-BOMB": Bad(Code.UNSAFE_ARCHIVE, None, _zip_bomb),
+    "NOTHING": Bad(Code.NO_STUDY, None, _nothing_usable),
+}
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """A folder per bad input, and one with a good study."""
+    root = tmp_path_factory.mktemp("sources")
+    for name, bad in BAD.items():
+        (root / name).mkdir()
+        bad.make(root / name)
+    write_phantom_case(root / GOOD, GOOD, 7, SMALL, PLAIN)
+    return sorted(root.iterdir())
+
+
+@pytest.fixture(scope="module")
+def run(sources: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """One run over all of them."""
+    done = _uptake("run", *sources, "--jobs", "1", cohort=tmp_path_factory.mktemp("cohort") / "cohort")
+    assert (done.cohort / "tables" / "refusals.csv").is_file(), done.output
+    return done
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_input_is_one_row_that_says_what_was_found_allowed_and_to_be_done(name: str, run: Run) -> None:
+    bad = BAD[name]
+    rows = [row for row in run.refusals if (bad.case_id and row["case_id"] == bad.case_id) or name in row["source"]]
+    assert [row["code"] for row in rows] == [bad.code.value], rows
+    (row,) = rows
+    assert row["found"]
+    assert row["allowed"]
+    assert row["remedy"]
+
+
+def test_there_is_no_other_refusal(run: Run) -> None:
+    assert len(run.refusals) == len(BAD), run.refusals
+
+
+def test_a_run_with_a_refusal_ends_with_1_and_says_how_many_of_how_many_and_where_to_read_why(run: Run) -> None:
+    cases = sum(bad.case_id is not None for bad in BAD.values()) + 1
+    last = run.output.strip().splitlines()[-1]
+    assert run.exit_code == 1
+    assert f"1 of {cases}" in last
+    assert "refusals.csv" in last
+
+
+def test_a_refusal_shows_no_traceback_path_or_temporary_name(run: Run, sources: list[Path]) -> None:
+    table = (run.cohort / "tables" / "refusals.csv").read_text("utf-8")
+    for text in (run.output, table):
+        assert "Traceback" not in text
+        assert str(sources[0].parent) not in text
+
+
+def test_the_good_study_beside_them_is_made_whole(run: Run) -> None:
+    case = run.cohort / "cases" / GOOD
+    wanted = ["study.json", "ftv.json", "features.csv", "report.html", "masks/stv_proposal.nii.gz"]
+    assert [name for name in wanted if not (case / name).is_file()] == []
+    assert GOOD in (run.cohort / "report" / "index.html").read_text("utf-8")
+
+
+def test_the_good_study_comes_out_as_if_it_were_alone(run: Run, sources: list[Path], tmp_path: Path) -> None:
+    (good,) = [source for source in sources if source.name == GOOD]
+    alone = _uptake("run", good, "--jobs", "1", cohort=tmp_path / "alone")
+    assert alone.exit_code == 0
+    assert alone.refusals == []
+    assert _bytes(alone.cohort / "cases" / GOOD) == _bytes(run.cohort / "cases" / GOOD)
+
+
+def test_nothing_is_written_outside_the_cohort_and_nothing_half(run: Run, sources: list[Path]) -> None:
+    assert not list(sources[0].parent.parent.rglob("outside.dcm"))
+    assert not list(run.cohort.rglob("*.partial"))
+
+
+def test_a_second_run_refuses_the_same_again_and_makes_nothing_new(run: Run, sources: list[Path]) -> None:
+    before = _bytes(run.cohort)
+    again = _uptake("run", *sources, "--jobs", "1", cohort=run.cohort)
+    assert again.exit_code == 1
+    assert _bytes(again.cohort) == before
+
+
+def test_two_studies_that_would_get_one_name_are_refused(tmp_path: Path) -> None:
+    for seed in (1, 2):
+        write_phantom_case(tmp_path / "in" / str(seed), "TWICE", seed, SMALL, PLAIN)
+    done = _uptake("run", tmp_path / "in", "--jobs", "1", cohort=tmp_path / "cohort")
+    assert done.exit_code == 1
+    assert [row["code"] for row in done.refusals] == [Code.CASE_ID.value]
+
+
+def test_a_voi_outside_the_volume_is_refused(good: Path, tmp_path: Path) -> None:
+    done = _uptake("run", good, "--jobs", "1", "--voi", "0,0,0:999,10,10", cohort=tmp_path / "cohort")
+    assert done.exit_code == 1
+    assert [(row["case_id"], row["code"]) for row in done.refusals] == [(GOOD, Code.VOI.value)]
+
+
+def test_a_phase_that_the_study_does_not_have_is_refused(good: Path, tmp_path: Path) -> None:
+    done = _uptake("run", good, "--jobs", "1", "--set", "timing.phases=[0, 1, 7]", cohort=tmp_path / "cohort")
+    assert done.exit_code == 1
+    assert [(row["case_id"], row["code"]) for row in done.refusals] == [(GOOD, Code.PHASES.value)]
+
+
+def test_an_output_folder_that_is_a_file_is_refused_and_the_file_is_left_alone(good: Path, tmp_path: Path) -> None:
+    (tmp_path / "cohort").write_text("mine")
+    done = _uptake("run", good, "--jobs", "1", cohort=tmp_path / "cohort")
+    assert done.exit_code == 1
+    assert Code.NO_SPACE.value in done.output
+    assert "Traceback" not in done.output
+    assert (tmp_path / "cohort").read_text() == "mine"
+
+
+def test_a_full_disk_loses_nothing_that_was_done_and_leaves_nothing_half(
+    good: Path, small_disk: Path, tmp_path: Path
+) -> None:
+    done = _uptake("run", good, "--jobs", "1", cohort=small_disk / "cohort")
+    assert done.exit_code == 1
+    assert Code.NO_SPACE.value in done.output
+    assert "Traceback" not in done.output
+    assert not list(small_disk.rglob("*.partial"))
+    for path in small_disk.rglob("*.nii.gz"):
+        nibabel.load(path).get_fdata()
+    shutil.copytree(small_disk / "cohort", tmp_path / "cohort")
+    after = _uptake("run", good, "--jobs", "1", cohort=tmp_path / "cohort")
+    assert after.exit_code == 0
+    assert after.refusals == []
+
+
+def test_a_mask_on_another_grid_is_refused_by_import(run: Run, tmp_path: Path) -> None:
+    affine = nibabel.load(run.cohort / "cases" / GOOD / "native" / f"{GOOD}_0000.nii.gz").affine
+    done = _import(run, _mask(tmp_path, np.ones((5, 6, 7)), affine))
+    assert done.exit_code == 1
+    assert Code.MASK_GRID.value in done.output
+    assert not (run.cohort / "cases" / GOOD / "masks" / "stv.nii.gz").exists()
+
+
+def test_an_empty_mask_is_refused_by_import(run: Run, tmp_path: Path) -> None:
+    native = nibabel.load(run.cohort / "cases" / GOOD / "native" / f"{GOOD}_0000.nii.gz")
+    done = _import(run, _mask(tmp_path, np.zeros(native.shape), native.affine))
+    assert done.exit_code == 1
+    assert Code.EMPTY_MASK.value in done.output
+    assert not (run.cohort / "cases" / GOOD / "masks" / "stv.nii.gz").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("run", "no-such-folder"),
+        ("run", "--set", "ftv.pe_treshold_percent=90"),
+        ("run", "--set", "ftv.pe_threshold_percent=-5"),
+        ("run", "--set", "nonsense"),
+        ("run", "--no-such-option"),
+        ("run", "--case", "NOBODY"),
+        ("status", "no-such-cohort"),
+    ],
+)
+def test_a_command_that_makes_no_sense_ends_with_2_and_says_why(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    verb, *rest = arguments
+    done = _uptake(verb, *rest, cohort=tmp_path / "cohort" if verb == "run" else None)
+    assert done.exit_code == 2
+    assert "Traceback" not in done.output
+    assert done.output.strip()
+
+
+def test_a_misspelt_setting_is_answered_with_the_nearest_right_one(tmp_path: Path) -> None:
+    done = _uptake("run", "--set", "ftv.pe_treshold_percent=90", cohort=tmp_path / "cohort")
+    assert "did you mean 'pe_threshold_percent'?" in done.output
+
+
+@pytest.fixture(scope="module")
+def good(sources: list[Path]) -> Path:
+    """The folder of the good study."""
+    return next(source for source in sources if source.name == GOOD)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A mounted disk of 600 kB: too small for the phases of one study."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a small disk")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(disk)], capture_output=True, text=True, check=False
+    )
+    if mounted.returncode != 0:
+        pytest.skip(f"no disk can be mounted here: {mounted.stderr.strip()}")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+def _uptake(verb: str, *arguments: object, cohort: Path | None) -> Run:
+    """The command line in a process of its own, as a user starts it."""
+    command = [sys.executable, "-c", "from uptake.cli import main; main()", verb, *map(str, arguments)]
+    if cohort is not None:
+        command += ["--out", str(cohort)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    return Run(done.returncode, done.stderr + done.stdout, cohort or Path())
+
+
+def _import(run: Run, mask: Path) -> Run:
+    arguments = ["import", str(run.cohort), str(mask), "--as", "reader", "--case", GOOD]
+    command = [sys.executable, "-c", "from uptake.cli import main; main()", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    return Run(done.returncode, done.stderr + done.stdout, run.cohort)
+
+
+def _mask(folder: Path, array: np.ndarray, affine: np.ndarray) -> Path:
+    path = folder / f"{GOOD}.nii.gz"
+    nibabel.save(nibabel.Nifti1Image(array.astype(np.uint8), affine), path)
+    return path
+
+
+def _bytes(folder: Path) -> dict[str, bytes]:
+    """Every file below `folder` but the provenance, which holds times."""
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name not in ("provenance.json", ".lock")]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
