@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from uptake.io.dicom.read import read_study
+from uptake.io.dicom.scan import scan
 from uptake.study import Phase, Study
 from uptake.volume import Grid, Volume
 
@@ -66,29 +67,5 @@ def br06_study(br06_dicom: Path) -> Study:
 
 
 def _study(folder: Path) -> Study:
-    """The series with three images at every position, read with pydicom alone; positions on the axes, for short."""
-    import pydicom
-
-    series = defaultdict(list)
-    for file in folder.rglob("*"):
-        if file.is_file():
-            header = pydicom.dcmread(file)
-            series[str(header.SeriesInstanceUID)].append(header)
-    images = max(series.values(), key=len)
-    row, column = np.reshape(np.asarray(images[0].ImageOrientationPatient, dtype=float), (2, 3))
-    normal = np.cross(row, column)
-    places = defaultdict(list)
-    for image in sorted(
-        images, key=lambda d: (float(d.get("AcquisitionTime", d.get("ContentTime"))), d.InstanceNumber)
-    ):
-        places[round(float(normal @ np.asarray(image.ImagePositionPatient, dtype=float)), 3)].append(
-            image.pixel_array.T
-        )
-    ordered = sorted(places)
-    rows_mm, columns_mm = (float(mm) for mm in images[0].PixelSpacing)
-    affine = np.diag([columns_mm, rows_mm, ordered[1] - ordered[0], 1.0])
-    phases = []
-    for n in range(3):
-        array = np.stack([places[at][n] for at in ordered], axis=-1)
-        phases.append(Phase(Volume(array, Grid(array.shape, affine)), 150.0 * n))
-    return Study(folder.name, tuple(phases))
+    (source,) = scan([folder]).studies
+    return read_study(source, folder.name)

@@ -126,6 +126,28 @@ def test_negative_and_zero_voxels_are_left_out_of_the_estimate(ball: Callable) -
     np.testing.assert_array_equal(field, without)
 
 
+def test_a_mask_of_every_voxel_and_very_thick_slices_are_no_obstacle(ball: Callable) -> None:
+    made = ball((96, 96, 6))
+    field = estimate_bias(made.image, np.ones_like(made.mask), (0.4, 0.4, 10.0))
+    assert np.isfinite(field).all()
+    assert 0.3 < field.min() < field.max() < 3
+
+
+def test_the_unit_of_the_intensities_scales_out_of_the_field(ball: Callable) -> None:
+    made = ball()
+    np.testing.assert_allclose(
+        estimate_bias(made.image * 1e-3, made.mask, MM), estimate_bias(made.image, made.mask, MM), rtol=1e-3
+    )
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_the_order_in_memory_changes_nothing_and_is_kept(ball: Callable, order: str) -> None:
+    made = ball()
+    field = estimate_bias(np.asarray(made.image, order=order), made.mask, MM)  # type: ignore[call-overload]
+    assert field.flags[f"{order}_CONTIGUOUS"]
+    np.testing.assert_array_equal(field, estimate_bias(made.image, made.mask, MM))
+
+
 def test_saturated_voxels_leave_a_finite_field(ball: Callable) -> None:
     made = ball()
     field = estimate_bias(np.minimum(made.image, 310), made.mask, MM)
@@ -251,15 +273,15 @@ def test_a_senseless_setting_is_refused_by_name(wrong: dict) -> None:
 
 
 def test_on_the_real_studies_the_field_is_mild_and_simpleitks(ispy1_study: Study, br06_study: Study) -> None:
-    voi = {  # column, row, slice of UCSF's box; rows as in the files
-        "ISPY1_1001": np.s_[49:151, 100:204, 17:51],
-        "UCSF-BR-06": np.s_[40:148, 72:196, 9:51],
-    }
     for study in (ispy1_study, br06_study):
         pre = study.volumes[0].array
         ours = estimate_bias(pre, None, study.grid.spacing_mm)
         theirs = estimate_bias(pre, None, study.grid.spacing_mm, SIMPLEITK)
         body = foreground(pre, study.grid.spacing_mm)
         np.testing.assert_allclose(ours[body], theirs[body], rtol=0.002)
-        low, high = np.percentile(ours[voi[study.case_id]], (5, 95))
+        box = study.acquisition.recorded.voi
+        assert box is not None
+        stop = (box.end[0] + 1, box.end[1] + 1, box.end[2] + 1)
+        voi = study.acquisition.layout.slices(box.start, stop, pre.shape)
+        low, high = np.percentile(ours[voi], (5, 95))
         assert 0.8 < low < 1 < high < 1.45

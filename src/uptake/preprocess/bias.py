@@ -90,7 +90,8 @@ def estimate_bias(
         log_field = _simpleitk(small, small_mask, image.shape, taken, settings)
     else:
         log_field = _own(small, small_mask, image.shape, taken, settings)
-    return np.exp(log_field, out=log_field)
+    # In the image's own memory order, so that dividing by it is quick.
+    return np.exp(log_field, out=np.empty_like(image, dtype=np.float32))
 
 
 def estimate_fields(study: Study, settings: Bias | None = None, mask: Volume | None = None) -> tuple[Volume, ...]:
