@@ -51,7 +51,7 @@ class Plane:
 
     def section(self, array: Array, index: int) -> Array:
         """Slice `index` of `array` (i, j, k) as a picture (rows down, columns to the right)."""
-        return self._laid(array.take(index, axis=self.axis))
+        return self._laid(array[(slice(None),) * self.axis + (index,)])
 
     def project(self, array: Array) -> Array:
         """Maximum along the plane's normal as a picture (rows down, columns to the right); any() for masks."""
