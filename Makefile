@@ -9,6 +9,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
 CODE := src tests docs benchmarks
 
+# An editable installation knows modules by name: it is made anew when one is added, moved or removed.
+MODULES := $(shell find src -name '*.py' | LC_ALL=C sort | cksum | cut -d ' ' -f 1)
+INSTALLED := $(VENV)/installed-$(MODULES).stamp
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo test check format lint types imports docs pages lock clean
@@ -16,33 +20,33 @@ CODE := src tests docs benchmarks
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
-demo: $(VENV)/installed.stamp  ## a phantom cohort through everything; prints the path of the report
+demo: $(INSTALLED)  ## a phantom cohort through everything; prints the path of the report
 	$(BIN)/uptake demo
 
-test: $(VENV)/installed.stamp  ## the whole test suite; PYTEST_ARGS="-k bias" for a part of it
+test: $(INSTALLED)  ## the whole test suite; PYTEST_ARGS="-k bias" for a part of it
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 check: lint types imports docs test  ## what to run before every commit
 
-format: $(VENV)/installed.stamp  ## put every file in the project's form
+format: $(INSTALLED)  ## put every file in the project's form
 	$(BIN)/ruff format $(CODE)
 	$(BIN)/ruff check --fix $(CODE)
 
-lint: $(VENV)/installed.stamp  ## form and lint, nothing changed
+lint: $(INSTALLED)  ## form and lint, nothing changed
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/ruff check $(CODE)
 
-types: $(VENV)/installed.stamp  ## mypy --strict on src
+types: $(INSTALLED)  ## mypy --strict on src
 	$(BIN)/mypy
 
-imports: $(VENV)/installed.stamp  ## who may import whom
+imports: $(INSTALLED)  ## who may import whom
 	$(BIN)/lint-imports
 
-docs: $(VENV)/installed.stamp  ## the pages, as HTML in docs/_build/html; a warning is an error
+docs: $(INSTALLED)  ## the pages, as HTML in docs/_build/html; a warning is an error
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs docs/_build/html
 	@echo docs/_build/html/index.html
 
-pages: $(VENV)/installed.stamp  ## write the pages that are made from the code (docs/pipeline.md)
+pages: $(INSTALLED)  ## write the pages that are made from the code (docs/pipeline.md)
 	$(BIN)/python docs/generate.py
 
 lock:  ## resolve the dependencies anew into requirements.lock
@@ -63,6 +67,7 @@ $(VENV)/locked.stamp: requirements.lock
 	$(PIP) install --no-deps --no-compile --requirement requirements.lock
 	@touch $@
 
-$(VENV)/installed.stamp: $(VENV)/locked.stamp pyproject.toml src/uptake/__init__.py
+$(INSTALLED): $(VENV)/locked.stamp pyproject.toml src/uptake/__init__.py
 	$(PIP) install --no-deps --no-build-isolation --no-compile --editable .
+	@rm -f $(VENV)/installed-*.stamp
 	@touch $@
