@@ -25,7 +25,8 @@ class Grid:
     """Where the voxels of a volume lie.
 
     shape: number of voxels ``(i, j, k)``, each at least 1.
-    affine: 4 x 4 float64, voxel centre -> RAS+ mm; its 3 x 3 part is non-singular.
+    affine: 4 x 4 float64, voxel centre -> RAS+ mm; its 3 x 3 part is non-singular. Rounded to what float32 can
+    hold, as NIfTI headers do, so that a value is the same before and after it was kept in a file.
     """
 
     shape: Shape
@@ -33,7 +34,7 @@ class Grid:
 
     def __post_init__(self) -> None:
         shape = tuple(int(n) for n in self.shape)
-        affine = np.array(self.affine, dtype=np.float64)
+        affine = np.array(self.affine, dtype=np.float32).astype(np.float64)
         if len(shape) != 3 or min(shape) < 1:
             raise ValueError(f"a grid has three axes of at least one voxel, not {self.shape}")
         if affine.shape != (4, 4) or not np.isfinite(affine).all():

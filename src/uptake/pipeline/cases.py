@@ -51,6 +51,18 @@ def make_case(task: CaseTask, on_step: Callable[[str], None] = lambda _: None) -
     return CaseResult(task.case_id, run.done, run.awaits, run.refusal, run.seconds)
 
 
+def finished_case(task: CaseTask) -> CaseResult | None:
+    """The result of a case that has nothing to do, its standing refusal included; None where there is work."""
+    todos = case_todo(Cohort(task.cohort), task.case_id, task.settings, task.source)
+    awaits = tuple(t.step.awaits for t in todos if t.awaited and t.key == ABSENT)
+    for item in todos:
+        if item.reason:
+            return None
+        if item.record and item.record.refusal:
+            return CaseResult(task.case_id, awaits=awaits, refusal=item.record.refusal)
+    return CaseResult(task.case_id, awaits=awaits)
+
+
 def case_todo(cohort: Cohort, case_id: str, settings: Settings, source: StudySource | None = None) -> tuple[Todo, ...]:
     """What would be done of a case, and why."""
     record = _with_source(cohort.record(case_id), source)

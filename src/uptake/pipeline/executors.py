@@ -31,7 +31,8 @@ def in_pool(function: Callable[[Task], Result], tasks: Sequence[Task], jobs: int
             running: dict[Future[Result], Task] = {}
             while (waiting or running) and not suspects:
                 while waiting and len(running) < jobs:
-                    running[_submitted(pool, function, waiting[0])] = waiting.pop(0)
+                    task = waiting.pop(0)
+                    running[_submitted(pool, function, task)] = task
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     task = running.pop(future)
                     if isinstance(future.exception(), BrokenProcessPool):

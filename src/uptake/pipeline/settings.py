@@ -184,5 +184,6 @@ def _type_words(kind: Any) -> str:  # noqa: ANN401 (a type expression)
 def _toml_value(value: object) -> str:
     import tomli_w
 
-    plain = list(value) if isinstance(value, tuple) else value
-    return tomli_w.dumps({"value": plain}).removeprefix("value = ").strip()
+    if isinstance(value, tuple):  # on one line, so that it fits into a comment
+        return f"[{', '.join(_toml_value(item) for item in value)}]"
+    return tomli_w.dumps({"value": value}).removeprefix("value = ").strip()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,7 +27,7 @@ from uptake.io.store import (
 )
 from uptake.io.values import to_plain
 from uptake.pipeline import executors
-from uptake.pipeline.cases import CaseResult, CaseTask, case_todo, make_case
+from uptake.pipeline.cases import CaseResult, CaseTask, case_todo, finished_case, make_case
 from uptake.pipeline.collect import collect
 from uptake.pipeline.plan import Todo
 from uptake.pipeline.settings import Settings, from_layers, read_toml, to_toml
@@ -153,12 +154,18 @@ def fitting_jobs(tasks: Sequence[CaseTask], jobs: int | None) -> int:
 def _results(
     tasks: Sequence[CaseTask], jobs: int | None, scheduler: str | None, on_event: OnEvent
 ) -> Iterator[CaseResult]:
+    """The results of all tasks as they end; cases with nothing to do need no process."""
     on_event(Event("start", total=len(tasks)))
-    for done, (task, result) in enumerate(_ended(tasks, jobs, scheduler, on_event), start=1):
-        if isinstance(result, Exception):
-            result = CaseResult(task.case_id, refusal=_died())
-        on_event(Event("case", done, len(tasks), task.case_id, result=result))
+    finished = {task.case_id: result for task in tasks if (result := finished_case(task)) is not None}
+    ended = _ended([task for task in tasks if task.case_id not in finished], jobs, scheduler, on_event)
+    for done, result in enumerate(itertools.chain(finished.values(), _survived(ended)), start=1):
+        on_event(Event("case", done, len(tasks), result.case_id, result=result))
         yield result
+
+
+def _survived(ended: Iterator[tuple[CaseTask, CaseResult | Exception]]) -> Iterator[CaseResult]:
+    for task, result in ended:
+        yield CaseResult(task.case_id, refusal=_died()) if isinstance(result, Exception) else result
 
 
 def _ended(
