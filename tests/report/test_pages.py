@@ -313,3 +313,26 @@ def test_markup_in_a_case_id_or_a_refusal_is_shown_and_never_run(cohort_case: Ca
     page = Page(cohort_page(cohort(cohort_case(EVIL, scanner=EVIL), refusals=rows)))
     assert len(page.all("script")) == 1
     assert "%3Cscript%3E" in case_href(EVIL)
+
+
+def test_a_check_that_passed_asks_for_nothing(view: CaseView) -> None:
+    findings = (replace(view.findings[0], remedy="do this"), replace(view.findings[1], remedy="do that"))
+    section = Page(case_page(replace(view, findings=findings))).words("checks")
+    assert "do that" in section
+    assert "do this" not in section
+
+
+def test_the_side_and_the_visit_are_told_in_words(view: CaseView) -> None:
+    made = replace(view.study.acquisition, laterality="L", visit="T2")
+    shown = words_of(case_page(replace(view, study=replace(view.study, acquisition=made))))
+    assert "1.5 T left breast visit T2 3 phases 24 \u00d7 20 \u00d7 10 voxels of 0.8 \u00d7 0.8 \u00d7 2 mm" in shown
+
+
+def test_of_many_phases_only_those_used_and_the_last_have_their_time_written(view: CaseView) -> None:
+    first, early, late = view.study.volumes
+    phases = tuple(Phase(volume, 60.0 * n) for n, volume in enumerate([first, *[early] * 10, late]))
+    html = case_page(replace(view, study=replace(view.study, phases=phases)))
+    ticks = re.findall(
+        r'class="tick"[^>]*text-anchor="middle">(\d*)<', html.partition('id="curve"')[2].partition("</svg>")[0]
+    )
+    assert [tick for tick in ticks if tick] == ["0", "60", "120", "660"]

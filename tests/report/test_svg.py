@@ -32,6 +32,7 @@ def test_ticks_are_round_numbers_inside_the_range(low: float, high: float, expec
 def test_logarithmic_ticks_are_powers_of_ten_or_finer_where_those_are_few() -> None:
     assert svg.log_ticks(0.5, 200) == pytest.approx((1, 10, 100))
     assert svg.log_ticks(3, 60) == pytest.approx((5, 10, 20, 50))
+    assert svg.log_ticks(18, 51) == pytest.approx((20, 30, 40, 50))
 
 
 @pytest.mark.parametrize(

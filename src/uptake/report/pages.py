@@ -26,6 +26,8 @@ OUTLINE_COLOURS: tuple[images.Colour, images.Colour] = ((0, 229, 255), (255, 179
 THUMBNAIL_PX = 176
 
 _MANY_VOXELS = 2_000_000
+_MANY_PHASES = 9
+_SIDES = {"L": "left breast", "R": "right breast", "B": "both breasts"}
 _STV_WORDS = {"reader": "reader's", "truth": "phantom's truth", "model": "network's", "proposal": "proposal"}
 
 
@@ -83,7 +85,9 @@ def _facts(study: Study) -> tuple[str, ...]:
     size = " \u00d7 ".join(str(n) for n in study.grid.shape)
     voxel = " \u00d7 ".join(f"{s:.3g}" for s in spacing)
     phases = f"{len(study.phases)} phases"
-    given = (scanner, field, made.laterality, made.visit, phases, f"{size} voxels of {voxel} mm")
+    side = _SIDES.get(made.laterality or "", made.laterality)
+    visit = f"visit {made.visit}" if made.visit else ""
+    given = (scanner, field, side, visit, phases, f"{size} voxels of {voxel} mm")
     return tuple(fact for fact in given if fact)
 
 
@@ -160,10 +164,14 @@ def _rest_of_voi(scene: Scene) -> Array:
 def _ticks(view: CaseView) -> tuple[Tick, ...]:
     roles = dict(zip(view.ftv.phases.indices, ("pre", "early", "late"), strict=True))
     times = [phase.time_s for phase in view.study.phases]
-    return tuple(
-        Tick(float(n) if time is None else time, str(n) if time is None else f"{time:.0f}", roles.get(n, ""))
-        for n, time in enumerate(times)
-    )
+    few, last = len(times) <= _MANY_PHASES, len(times) - 1
+    ticks = []
+    for n, time in enumerate(times):
+        words = str(n) if time is None else f"{time:.0f}"
+        ticks.append(
+            Tick(float(n) if time is None else time, words if few or n in roles or n == last else "", roles.get(n, ""))
+        )
+    return tuple(ticks)
 
 
 def _time_title(study: Study) -> str:
@@ -245,7 +253,14 @@ def _environment() -> Environment:
         loader=PackageLoader("uptake.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    made.filters |= {"cc": _cc, "whole": _whole, "value": _value, "href": case_href, "png": images.png_uri}
+    made.filters |= {
+        "cc": _cc,
+        "whole": _whole,
+        "value": _value,
+        "signed": _signed,
+        "href": case_href,
+        "png": images.png_uri,
+    }
     made.globals |= {"bar_mm": panels.bar_mm}
     return made
 
@@ -256,6 +271,10 @@ def _cc(volume: float | None) -> str:
 
 def _whole(count: float) -> str:
     return f"{count:,.0f}".replace(",", "\u202f")
+
+
+def _signed(change: float) -> str:
+    return f"{change:+.3f}".replace("-", "\u2212")
 
 
 def _value(value: float) -> str:

@@ -73,13 +73,13 @@ def ticks(low: float, high: float, about: int = 5) -> tuple[float, ...]:
 
 
 def log_ticks(low: float, high: float) -> tuple[float, ...]:
-    """Powers of ten between low and high, with 2 and 5 times them where there are fewer than three."""
-    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    powers = [10.0**n for n in range(first, last + 1)]
-    inside = [p for p in powers if low <= p <= high]
-    if len(inside) < 3:
-        inside = [p * m for p in powers for m in (1, 2, 5) if low <= p * m <= high]
-    return tuple(inside)
+    """Powers of ten between low and high; where those are fewer than three, 2 and 5 times them, or round numbers."""
+    powers = [10.0**n for n in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)]
+    for factors in ((1,), (1, 2, 5)):
+        inside = [power * factor for power in powers for factor in factors if low <= power * factor <= high]
+        if len(inside) >= 3:
+            return tuple(inside)
+    return ticks(low, high, 4)
 
 
 def x_axis(frame: Frame, at: Sequence[tuple[float, str]], title: str) -> Markup:
