@@ -6,19 +6,20 @@ may call `write_phantom_case` for each and `write_truth_table` once at the end.
 
 from __future__ import annotations
 
-import csv
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import astuple, dataclass, fields
-from io import StringIO
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
 
 from uptake.io.dicom.write import Habit, write_study
+from uptake.io.dicom.writing.layouts import layout_when_read, relaid
 from uptake.io.dicom.writing.ucsf_map import UcsfMap, UcsfResult
-from uptake.io.files import writable, write_bytes_whole
+from uptake.io.dicom.writing.vendors import Vendor
+from uptake.io.files import writable
 from uptake.io.nifti import write_volume
+from uptake.io.tables import write_csv
 from uptake.phantom import Phantom, PhantomSettings, make
 from uptake.study import SettingsError, Study
 from uptake.tumour.enhancement import enhancement, stored_ser
@@ -83,26 +84,24 @@ def write_phantom_case(
     folder: Path, case_id: str, seed: int, settings: PhantomSettings | None = None, habit: Habit | None = None
 ) -> Truth:
     """Write one phantom: its DICOM files and its truth volumes. The folder of a case appears when it is complete."""
+    habit = habit or Habit()
     phantom = make(seed=seed, case_id=case_id, **vars(settings or PhantomSettings()))
     true = _measured(phantom.clean).ftv
-    _replace(folder / TRUTH_FOLDER / case_id, lambda there: _write_truth(phantom, true, there))
-    _replace(folder / case_id, lambda there: _write_dicom(phantom, habit or Habit(), there))
+    volumes = truth_volumes(phantom, true, habit.vendor)
+    _replace(folder / TRUTH_FOLDER / case_id, lambda there: _write_volumes(volumes, there))
+    _replace(folder / case_id, lambda there: _write_dicom(phantom, habit, there))
     numbers = true.numbers
     return Truth(case_id, seed, numbers.ftv_pe_voxels, numbers.ftv_ser_voxels, round(phantom.stv.cc, 6))
 
 
 def write_truth_table(folder: Path, rows: Sequence[Truth]) -> None:
     """Write ``truth.csv``, one row per case in the order given."""
-    text = StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([field.name for field in fields(Truth)])
-    writer.writerows(map(astuple, rows))
-    write_bytes_whole(folder / TRUTH_TABLE, text.getvalue().encode())
+    write_csv([field.name for field in fields(Truth)], rows, folder / TRUTH_TABLE)
 
 
-def truth_volumes(phantom: Phantom, true: FtvResult) -> Mapping[str, Volume]:
-    """The volumes below ``truth/<case_id>/`` by file name, all on the acquired grid."""
-    return {
+def truth_volumes(phantom: Phantom, true: FtvResult, vendor: Vendor) -> Mapping[str, Volume]:
+    """The volumes below ``truth/<case_id>/`` by file name, on the acquired grid as the study will be read."""
+    volumes = {
         "stv": phantom.stv,
         "stv_occupancy": phantom.stv_occupancy,
         "lesion": phantom.lesion,
@@ -111,10 +110,13 @@ def truth_volumes(phantom: Phantom, true: FtvResult) -> Mapping[str, Volume]:
         "ftv_pe": true.pe_mask,
         "ftv_ser": true.ser_mask,
     }
+    layout = phantom.study.acquisition.layout
+    wanted = layout_when_read(phantom.study.grid, layout, vendor)
+    return {name: relaid(volume, layout, wanted) for name, volume in volumes.items()}
 
 
-def _write_truth(phantom: Phantom, true: FtvResult, folder: Path) -> None:
-    for name, volume in truth_volumes(phantom, true).items():
+def _write_volumes(volumes: Mapping[str, Volume], folder: Path) -> None:
+    for name, volume in volumes.items():
         write_volume(volume, folder / f"{name}.nii.gz")
 
 

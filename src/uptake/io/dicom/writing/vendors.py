@@ -153,12 +153,12 @@ def _siemens(study: Study, rng: np.random.Generator) -> list[Picture]:
     name = f"t1_fl3d_{plane_word}_fatsat"
     planes = planes_of(study.grid, study.acquisition.layout)
     result = _localizer(study)
+    fraction = 0.0025 * int(rng.integers(0, 400))  # of a second: Siemens counts finer than seconds
     for phase, (start, images) in enumerate(zip(_starts(study), _stacks(study), strict=True)):
         number = 5 + phase
         when = "pre" if phase == 0 else f"post{phase}"
         series = Series(number, f"{name}_{when}", ("ORIGINAL", "PRIMARY", "M", "ND"), f"{number:04d}")
-        # Siemens gives a fraction of a second, the same for the whole volume.
-        time_s = start + 0.0025 * int(rng.integers(0, 20)) if phase else start
+        time_s = start + fraction
         result += [
             Picture(series, plane, n + 1, n, pixels, time_s, {"AcquisitionNumber": 1}, phase, file=f"{n + 1:04d}.dcm")
             for n, (plane, pixels) in enumerate(zip(planes, images.astype(np.uint16), strict=True))
