@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import json
 import re
-import resource
 import subprocess
 import sys
 import tomllib
@@ -20,6 +19,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 COMMAND_LINE = PACKAGE / "cli"
 EAGER = [module for module in MODULES if COMMAND_LINE not in module.parents and module != PACKAGE / "__init__.py"]
 HEAVY = {"SimpleITK", "gdcm", "matplotlib", "nibabel", "numpy", "openpyxl", "pandas", "pydicom", "scipy", "torch"}
+SLOW = (HEAVY | {"PIL", "jinja2", "psutil", "pydantic", "rich"}) - {"numpy"}
 
 
 def test_every_module_imports_only_from_the_layers_below_its_own() -> None:
@@ -51,11 +51,7 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 
 def test_asking_for_help_loads_no_library_that_reads_computes_or_draws() -> None:
     ask = "import sys; sys.argv = ['uptake', 'run', '--help']\nfrom uptake.cli import main\n"
-    assert _loaded_after(f"{ask}try: main()\nexcept SystemExit: pass") & (HEAVY - {"numpy"}) == set()
-
-
-def test_asking_for_help_takes_less_than_three_tenths_of_a_second_of_the_processor() -> None:
-    assert min(_help_seconds() for _ in range(5)) < 0.3
+    assert _loaded_after(f"{ask}try: main()\nexcept SystemExit: pass") & SLOW == set()
 
 
 def test_features_are_extracted_without_plotting_files_or_frames() -> None:
@@ -140,14 +136,6 @@ def _loaded_after(code: str) -> set[str]:
     done = _run(sys.executable, "-c", script)
     assert done.returncode == 0, done.stderr
     return set(json.loads(done.stdout.split("MODULES")[1]))
-
-
-def _help_seconds() -> float:
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = _run(Path(sys.executable).with_name("uptake"), "run", "--help")
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert done.returncode == 0, done.stderr
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def _said(file: Path, pattern: str) -> str:
