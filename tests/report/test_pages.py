@@ -336,3 +336,11 @@ def test_of_many_phases_only_those_used_and_the_last_have_their_time_written(vie
         r'class="tick"[^>]*text-anchor="middle">(\d*)<', html.partition('id="curve"')[2].partition("</svg>")[0]
     )
     assert [tick for tick in ticks if tick] == ["0", "60", "120", "660"]
+
+
+def test_a_scale_bar_is_as_long_as_it_says(view: CaseView) -> None:
+    html = case_page(view)
+    boxes = [tuple(map(float, box.split())) for box in re.findall(r'viewBox="([^"]*)" data-full', html)]
+    bars = re.findall(r'class="bar when-full" style="width: ([\d.]+)%" aria-hidden="true">(\d+) mm', html)
+    assert float(bars[0][0]) / 100 * boxes[0][2] == pytest.approx(float(bars[0][1]), rel=1e-3)
+    assert len(bars) == len(re.findall(r'class="panel"', html))
