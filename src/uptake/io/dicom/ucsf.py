@@ -110,10 +110,11 @@ def _best(objects: Sequence[Derived], readers: Iterable[Reader[T]]) -> _Found[T]
     return _Found(winner.value, "; ".join((winner.words, *sorted(others))))
 
 
-def _say(value: object) -> str:
-    if isinstance(value, Box):
-        return f"{_say(value.start)} to {_say(value.end)}"
-    return ", ".join(f"{x:g}" for x in value) if isinstance(value, tuple) else f"{value:g}"
+def _say(value: Any) -> str:  # noqa: ANN401 (a number, or tuples of them)
+    """Numbers for people; a pair of corners as from ... to."""
+    if not isinstance(value, tuple):
+        return f"{value:g}"
+    return (" to " if isinstance(value[0], tuple) else ", ").join(map(_say, value))
 
 
 # Thresholds and times
@@ -257,28 +258,32 @@ def _phases_refusal(found: str, dce: DceReference) -> Refusal:
 
 
 def _voi(objects: Sequence[Derived], dce: DceReference) -> _Found[Box] | None:
-    found = _best(objects, [("(0117,10A1) and (0117,10A2)", lambda one: _pixel_limits(one, dce))])
-    return found or _best(objects, [("bounding box", lambda one: _tissue_box(one, dce))])
-
-
-def _pixel_limits(one: Derived, dce: DceReference) -> Box | None:
-    start, end = (one.group.integers(element, 3) for element in (0xA1, 0xA2)) if one.group else (None, None)
-    if start is None or end is None:
+    limits = _best(objects, [("(0117,10A1) and (0117,10A2)", _pixel_limits)])
+    limits = limits or _best(objects, [("bounding box", lambda one: _tissue_limits(one, dce))])
+    if limits is None:
         return None
+    start, end = limits.value
     if not all(0 <= a <= b < size for a, b, size in zip(start, end, dce.dicom_shape, strict=True)):
         raise Refusal(
             Code.VOI,
-            found=f"VOI {_say(start)} to {_say(end)} (column, row, slice) in the {one.words}",
+            found=f"recorded VOI {_say(limits.value)} (column, row, slice): {limits.words}",
             allowed=f"a box inside {_say(dce.dicom_shape)} columns, rows and slices",
             remedy="check that all slices of the study were given, or give a VOI with --voi",
         )
-    return Box((start[0], start[1], start[2]), (end[0], end[1], end[2]))
+    return _Found(Box(start, end), limits.words)
 
 
-def _tissue_box(one: Derived, dce: DceReference) -> Box | None:
-    """The box that a VOI-cropped tissue SEG fills: its frames' slices, its marked columns and rows.
+def _pixel_limits(one: Derived) -> tuple[Shape, Shape] | None:
+    start, end = (one.group.integers(element, 3) for element in (0xA1, 0xA2)) if one.group else (None, None)
+    if start is None or end is None:
+        return None
+    return (start[0], start[1], start[2]), (end[0], end[1], end[2])
 
-    It can be smaller than the VOI where no tissue reaches the VOI's sides. A SEG that cannot be placed is no source.
+
+def _tissue_limits(one: Derived, dce: DceReference) -> tuple[Shape, Shape] | None:
+    """First and last voxel that a VOI-cropped tissue SEG fills: its frames' slices, its marked columns and rows.
+
+    That can be less than the VOI where no tissue reaches the VOI's sides. A SEG that cannot be placed is no source.
     """
     name = one.series_name.lower()
     if one.kind != "DICOM SEG" or "voi" not in name or "tissue" not in name or "PixelData" not in one.dataset:
@@ -292,7 +297,7 @@ def _tissue_box(one: Derived, dce: DceReference) -> Box | None:
     columns, rows, _ = bounding_slices(mask)
     if not mask.any():
         return None
-    return Box((columns.start, rows.start, int(slices.min())), (columns.stop - 1, rows.stop - 1, int(slices.max())))
+    return (columns.start, rows.start, int(slices.min())), (columns.stop - 1, rows.stop - 1, int(slices.max()))
 
 
 def _omit(objects: Sequence[Derived], dce: DceReference) -> tuple[tuple[Box, ...], tuple[str, ...], str]:
