@@ -14,6 +14,11 @@ import pytest
 from uptake.features import Features, FeatureTable, extract
 from uptake.volume import Grid, Volume
 
+GREY_LEVELS = Features(discretisation="fixed-bin-size", bin_width=1, ivh_discretisation="none")
+CONFIGURATION_A = Features(
+    resegment_range=(-500, 400), discretisation="fixed-bin-size", bin_width=25, ivh_discretisation="none"
+)
+
 
 @dataclass(frozen=True)
 class Reference:
@@ -47,13 +52,13 @@ def references(ibsi: Path) -> Callable[[str], dict[str, Reference | None]]:
 @pytest.fixture(scope="session")
 def digital_phantom(ibsi: Path) -> FeatureTable:
     """All features of the digital phantom."""
-    return extract(*_phantom(ibsi / "ibsi_1_digital_phantom"))
+    return extract(*_phantom(ibsi / "ibsi_1_digital_phantom"), GREY_LEVELS)
 
 
 @pytest.fixture(scope="session")
 def configuration_a(ibsi: Path) -> FeatureTable:
-    """All features of the CT phantom in configuration A: no interpolation, intensities of [-500, 400] HU."""
-    return extract(*_phantom(ibsi / "ibsi_1_ct_radiomics_phantom"), Features(resegment_range=(-500, 400)))
+    """All features of the CT phantom in configuration A: no interpolation, [-500, 400] HU, bins of 25 HU."""
+    return extract(*_phantom(ibsi / "ibsi_1_ct_radiomics_phantom"), CONFIGURATION_A)
 
 
 def _phantom(folder: Path) -> tuple[Volume, Volume]:

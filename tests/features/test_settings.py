@@ -24,5 +24,22 @@ def test_a_range_that_is_none_is_refused(limits: tuple[float, ...]) -> None:
         Features(resegment_range=limits)
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("discretisation", "none"),
+        ("ivh_discretisation", "width"),
+        ("bins", 0),
+        ("ivh_bins", -1),
+        ("bin_width", 0.0),
+        ("bin_width", math.nan),
+        ("ivh_bin_width", math.inf),
+    ],
+)
+def test_bins_that_are_none_are_refused_by_name(field: str, value: object) -> None:
+    with pytest.raises(SettingsError, match=f"^{field} "):
+        Features(**{field: value})  # type: ignore[arg-type]
+
+
 def test_a_half_open_range_is_a_range() -> None:
     assert Features(resegment_range=(-500, math.inf)).resegment_range == (-500, math.inf)

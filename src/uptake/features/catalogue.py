@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from uptake.features import morphology, statistics
+from uptake.features import histogram, local_intensity, morphology, statistics, volume_histogram
 from uptake.features.definition import Family
 
 FAMILIES: tuple[Family, ...] = (
     morphology.FAMILY,
+    local_intensity.FAMILY,
     statistics.FAMILY,
+    histogram.FAMILY,
+    volume_histogram.FAMILY,
 )

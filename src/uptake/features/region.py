@@ -85,11 +85,11 @@ def bounding_box(mask: Array) -> Box:
 
 def frame_of(grid: Grid) -> Float:
     """Voxel steps -> mm in the image's own right-angled frame, shape (3, 3): a diagonal of spacings on most grids."""
-    axes = grid.affine[:3, :3]
-    gram = axes.T @ axes
-    if np.abs(gram - np.diag(np.diag(gram))).max() <= 1e-6 * np.diag(gram).min():
+    cosines = grid.direction.T @ grid.direction
+    if np.abs(cosines - np.eye(3)).max() < 1e-5:  # right-angled, as well as an affine in single precision can be
         return np.diag(grid.spacing_mm)
-    return np.asarray(np.linalg.cholesky(gram).T, dtype=np.float64)
+    axes = grid.affine[:3, :3]
+    return np.asarray(np.linalg.cholesky(axes.T @ axes).T, dtype=np.float64)
 
 
 def _as_bool(mask: Array) -> Bool:

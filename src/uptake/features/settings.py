@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import Annotated, Literal, get_args
 
 from uptake.study import SettingsError
 
-FamilyName = Literal["morphology", "statistics"]
+FamilyName = Literal["morphology", "local_intensity", "statistics", "intensity_histogram", "intensity_volume_histogram"]
 FAMILY_NAMES: tuple[FamilyName, ...] = get_args(FamilyName)
+FIXED = ("fixed-bin-number", "fixed-bin-size")
 
 
 @dataclass(frozen=True)
@@ -23,13 +25,47 @@ class Features:
         tuple[float, ...],
         "intensity units; lowest and highest intensity that stays in the intensity mask, both inclusive; empty: all",
     ] = ()
+    discretisation: Annotated[
+        Literal["fixed-bin-number", "fixed-bin-size"], "how intensities become grey levels for histogram and texture"
+    ] = "fixed-bin-number"
+    bins: Annotated[int, "grey levels from the lowest to the highest intensity, for fixed-bin-number"] = 64
+    bin_width: Annotated[
+        float,
+        "intensity units; width of a grey level, for fixed-bin-size: from resegment_range or the lowest intensity",
+    ] = 25.0
+    ivh_discretisation: Annotated[
+        Literal["fixed-bin-number", "fixed-bin-size", "none"],
+        "the same for the intensity-volume histogram: IBSI advises fixed-bin-number for arbitrary units as in MR",
+    ] = "fixed-bin-number"
+    ivh_bins: Annotated[int, "bins of the intensity-volume histogram, for fixed-bin-number"] = 1000
+    ivh_bin_width: Annotated[
+        float, "intensity units; width of a bin of the intensity-volume histogram, for fixed-bin-size"
+    ] = 1.0
 
     def __post_init__(self) -> None:
+        self._check_families()
+        self._check_range()
+        self._check_bins()
+
+    def _check_families(self) -> None:
         unknown = sorted(set(self.families) - set(FAMILY_NAMES))
         if unknown or not self.families:
             raise SettingsError(f"families {list(self.families)}: allowed are one or more of {', '.join(FAMILY_NAMES)}")
+
+    def _check_range(self) -> None:
         limits = self.resegment_range
         if limits and not (len(limits) == 2 and limits[0] <= limits[1]):
             raise SettingsError(
                 f"resegment_range {list(limits)}: allowed is nothing, or a lowest and a highest intensity"
             )
+
+    def _check_bins(self) -> None:
+        for field, ways in (("discretisation", FIXED), ("ivh_discretisation", (*FIXED, "none"))):
+            if getattr(self, field) not in ways:
+                raise SettingsError(f"{field} {getattr(self, field)!r}: allowed are {', '.join(ways)}")
+        for field in ("bins", "ivh_bins"):
+            if getattr(self, field) < 1:
+                raise SettingsError(f"{field} {getattr(self, field)}: allowed is 1 or more")
+        for field in ("bin_width", "ivh_bin_width"):
+            if not 0 < getattr(self, field) < inf:
+                raise SettingsError(f"{field} {getattr(self, field)}: allowed is a finite width above 0")

@@ -1,0 +1,53 @@
+"""Grey levels: intensities sorted into numbered bins (IBSI 4R0B)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from uptake.features.region import Float, Region
+
+
+class Levels(NamedTuple):
+    """Bin numbers, 1 for the lowest, and how many bins there are; empty ones count.
+
+    numbers: shape (n,), those of `Region.values` in the same order. bins: at least the highest number.
+    """
+
+    numbers: npt.NDArray[np.int64]
+    bins: int
+
+
+def levels_of(region: Region) -> Levels:
+    """Grey levels of a region as its settings say."""
+    settings = region.settings
+    if settings.discretisation == "fixed-bin-number":
+        return fixed_bin_number(region.values, settings.bins)
+    return fixed_bin_size(region.values, settings.bin_width, lowest(region))
+
+
+def fixed_bin_number(x: Float, bins: int) -> Levels:
+    """Fixed bin number (IBSI K15C): equal bins from the minimum to the maximum, which belongs to the last bin.
+
+    Equal intensities fill one bin, number 1: where the range is zero IBSI's formula says nothing.
+    """
+    low, high = float(x.min()), float(x.max())
+    if low == high:
+        return Levels(np.ones(x.shape, dtype=np.int64), 1)
+    # Multiplied first: whole numbers on the edge of a bin then stay on it.
+    numbers = np.floor(bins * (x - low) / (high - low)).astype(np.int64) + 1
+    return Levels(np.minimum(numbers, bins), bins)
+
+
+def fixed_bin_size(x: Float, width: float, low: float) -> Levels:
+    """Fixed bin size (IBSI Q3RU): bins of `width` from `low`, each without its upper edge, as many as are needed."""
+    numbers = np.floor((x - low) / width).astype(np.int64) + 1
+    return Levels(numbers, int(numbers.max()))
+
+
+def lowest(region: Region) -> float:
+    """Where the first bin of fixed size begins: at the re-segmentation range if it has an end, else at the minimum."""
+    limits = region.settings.resegment_range
+    return limits[0] if limits and np.isfinite(limits[0]) else float(region.values.min())
