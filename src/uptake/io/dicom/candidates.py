@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from uptake.io.dicom.evidence import Evidence
-from uptake.io.dicom.geometry import same_plane
+from uptake.io.dicom.faults import fault
+from uptake.io.dicom.geometry import parallel, same_plane
 from uptake.io.dicom.headers import Header
 from uptake.io.dicom.stacks import Stack, alike, covered, in_order, overlap
 from uptake.study import Code, Refusal
@@ -65,6 +66,8 @@ def choose(stacks: Sequence[Stack], evidence: Evidence | None) -> tuple[Candidat
     if not candidates:
         return None
     chosen = candidates[0]
+    if evidence is None:
+        _check_namesakes(chosen, usable)
     return chosen, (f"DCE: {chosen.name}, {chosen.why}", *decisions)
 
 
@@ -192,6 +195,20 @@ def _from_anchor(anchor: Stack, pool: Sequence[Stack], n_phases: int | None) -> 
         if _phases(joined) >= wanted:
             return Candidate(tuple(joined), f"{len(joined)} series, joined from the one the map starts from")
     return None
+
+
+def _check_namesakes(chosen: Candidate, stacks: Sequence[Stack]) -> None:
+    """Refuses joined series of which one more of the same name, taken before the last of them, lies elsewhere."""
+    last = chosen.stacks[-1]
+    if len(chosen.stacks) < 2:
+        return
+    order = in_order(stacks)
+    for stack in order[: order.index(last)]:
+        one_orientation = parallel(stack.plane, last.plane)
+        if stack not in chosen.stacks and stack.bare_name == last.bare_name and one_orientation:
+            refusal = fault([image for part in order if part in (*chosen.stacks, stack) for image in part.images])
+            if refusal is not None and refusal.code == Code.GEOMETRY:
+                raise refusal
 
 
 def _several(candidates: Sequence[Candidate]) -> Refusal:

@@ -12,9 +12,6 @@ from pydicom.dataset import Dataset
 from uptake.io.dicom.headers import Header, Moment, Pixels, Protocol, Vector, plane
 from uptake.io.dicom.parse import MALFORMED, seconds_of_day
 
-ENHANCED_CLASSES = ("1.2.840.10008.5.1.4.1.1.4.1", "1.2.840.10008.5.1.4.1.1.4.4")
-"""Enhanced MR Image Storage, Legacy Converted Enhanced MR Image Storage."""
-
 
 def expand(header: Header, data: bytes) -> tuple[Header, ...]:
     """One header per frame of an enhanced object; none where its functional groups are not understood."""

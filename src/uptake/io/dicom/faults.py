@@ -22,7 +22,7 @@ def fault(images: Sequence[Header], count: int | None = None) -> Refusal | None:
     """
     stack = time_stack(images)
     for groups in _attempts(stack, count):
-        if len(groups) >= (count or FEWEST_PHASES) and all(_repeats_nothing(stack, group) for group in groups):
+        if len(groups) >= (count or FEWEST_PHASES) and _are_phases(stack, groups):
             return _other_planes(stack, groups) or _other_positions(stack, groups)
     return None
 
@@ -45,7 +45,8 @@ def _attempts(stack: TimeStack, count: int | None) -> Iterator[Groups]:
                 yield from _found(_pause_groups(known, number) if count else None)
     yield from _found(value_groups([moment.acquisition_number for moment in moments]))
     yield from _found(value_groups([uids.index(image.series_uid) for image in stack.images]))
-    yield _runs(stack)
+    if count:
+        yield from _found(_runs(stack, count))
 
 
 def _found(groups: Groups | str | None) -> list[Groups]:
@@ -53,28 +54,39 @@ def _found(groups: Groups | str | None) -> list[Groups]:
 
 
 def _pause_groups(times: Sequence[float], count: int) -> Groups | None:
-    """`count` groups in time order, divided at the longest pauses."""
-    if len(times) < count:
-        return None
+    """`count` groups in time order, divided at pauses that are clearly longer than all others; None without such."""
     order = sorted(range(len(times)), key=lambda item: (times[item], item))
-    pauses = sorted(range(1, len(order)), key=lambda k: times[order[k - 1]] - times[order[k]])[: count - 1]
-    edges = [0, *sorted(pauses), len(order)]
+    pauses = [times[order[k]] - times[order[k - 1]] for k in range(1, len(order))]
+    longest = sorted(range(len(pauses)), key=pauses.__getitem__, reverse=True)
+    if len(longest) < count or pauses[longest[count - 2]] <= 3 * pauses[longest[count - 1]]:
+        return None
+    edges = [0, *sorted(k + 1 for k in longest[: count - 1]), len(order)]
     return [order[a:b] for a, b in itertools.pairwise(edges)]
 
 
-def _runs(stack: TimeStack) -> Groups:
-    """Runs in the order of instances; a new one begins where the slices start again from the first end."""
+def _runs(stack: TimeStack, count: int) -> Groups | None:
+    """`count` runs in the order of instances; a new one begins where the slices start again from the first end."""
     groups: Groups = [[]]
     for item, index in enumerate(stack.indices):
         last = [stack.indices[other] for other in groups[-1][-2:]]
         if len(last) == 2 and (index - last[1]) * (last[1] - last[0]) <= 0:
             groups.append([])
         groups[-1].append(item)
-    return groups
+    return groups if len(groups) == count else None
 
 
-def _repeats_nothing(stack: TimeStack, group: Sequence[int]) -> bool:
-    return len(group) > 1 and len({stack.indices[item] for item in group}) == len(group)
+def _are_phases(stack: TimeStack, groups: Groups) -> bool:
+    """Whether no group has a position twice and at least two groups agree on most of their planes and positions."""
+    places = [{stack.indices[item] for item in group} for group in groups]
+    if any(len(place) < max(len(group), 2) for place, group in zip(places, groups, strict=True)):
+        return False
+    return any(_agree(stack, groups[a], groups[b]) for a, b in itertools.combinations(range(len(groups)), 2))
+
+
+def _agree(stack: TimeStack, one: Sequence[int], other: Sequence[int]) -> bool:
+    a, b = stack.images[one[0]].plane, stack.images[other[0]].plane
+    common = {stack.indices[item] for item in one} & {stack.indices[item] for item in other}
+    return a is not None and b is not None and same_plane(a, b) and 2 * len(common) > max(len(one), len(other))
 
 
 def _other_planes(stack: TimeStack, groups: Groups) -> Refusal | None:

@@ -49,6 +49,11 @@ def same_plane(one: Plane, other: Plane) -> bool:
     return abs(_dot(shift, along)) <= SAME_PLANE_MM and abs(_dot(shift, down)) <= SAME_PLANE_MM
 
 
+def parallel(one: Plane, other: Plane) -> bool:
+    """Whether two slices are seen from nearly one direction, to some 15 degrees."""
+    return _dot(normal(one), normal(other)) > 0.96
+
+
 def position_indices(offsets_mm: Sequence[float]) -> tuple[list[int], list[float]]:
     """For slices anywhere along one normal: the index of each one's position, and the distinct positions, ascending."""
     order = sorted(range(len(offsets_mm)), key=offsets_mm.__getitem__)

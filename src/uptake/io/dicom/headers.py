@@ -14,6 +14,10 @@ from uptake.io.dicom.sources import FileRef
 UCSF_CREATOR: Final = "UCSF BIRP PRIVATE CREATOR 011710xx"
 """The private creator of group 0117 in the objects that UCSF derived from a study."""
 
+ENHANCED_CLASSES: Final = ("1.2.840.10008.5.1.4.1.1.4.1", "1.2.840.10008.5.1.4.1.1.4.4")
+"""Enhanced MR Image Storage, Legacy Converted Enhanced MR Image Storage."""
+MR_CLASSES: Final = ("1.2.840.10008.5.1.4.1.1.4", *ENHANCED_CLASSES)
+
 Vector = tuple[float, ...]
 
 

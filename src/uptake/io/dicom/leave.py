@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Final
 
-from uptake.io.dicom.enhanced import ENHANCED_CLASSES
-from uptake.io.dicom.headers import Header
+from uptake.io.dicom.headers import MR_CLASSES, Header
 
-MR_CLASSES: Final = ("1.2.840.10008.5.1.4.1.1.4", *ENHANCED_CLASSES)
 UCSF_MAP = re.compile(r":\s*(?P<map>SER|PE\d?)\s*$")
 NOT_A_PHASE = {
     "LOCALIZER": "a localizer",

@@ -83,12 +83,14 @@ def value_groups(values: Sequence[int | None]) -> Groups | str:
 
 def time_groups(times: Sequence[float], count: int) -> Groups | None:
     """`count` groups of equal size in time order; None where one begins before or as another ends."""
+    size, rest = divmod(len(times), count)
+    if rest or not size:
+        return None
     order = sorted(range(len(times)), key=lambda item: (times[item], item))
-    size = len(order) // count
     groups = [order[start : start + size] for start in range(0, size * count, size)]
     ends = [(times[group[0]], times[group[-1]]) for group in groups]
     overlap = any(begin <= end for (_, end), (begin, _) in itertools.pairwise(ends))
-    return None if overlap or size * count != len(order) else groups
+    return None if overlap else groups
 
 
 def unwrapped(times: Sequence[float | None]) -> list[float | None]:

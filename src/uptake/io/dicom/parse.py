@@ -24,7 +24,7 @@ from pydicom.uid import (
     MediaStorageDirectoryStorage,
 )
 
-from uptake.io.dicom.headers import UCSF_CREATOR, Header, Moment, Pixels, Plane, Protocol, Vector, plane
+from uptake.io.dicom.headers import MR_CLASSES, UCSF_CREATOR, Header, Moment, Pixels, Plane, Protocol, Vector, plane
 from uptake.io.dicom.sources import FileRef
 from uptake.study import Code, Refusal
 
@@ -174,6 +174,7 @@ def _header(file: FileRef, dataset: Dataset, data: bytes, pixel_element: int) ->
     syntax = _transfer_syntax(dataset)
     pixels = _pixels(raw, syntax, data, pixel_element)
     size = raw.unsigned("Columns"), raw.unsigned("Rows")
+    is_image = raw.text("SOPClassUID") in MR_CLASSES or None not in size
     return Header(
         file=file,
         sop_uid=raw.text("SOPInstanceUID") or "",
@@ -193,7 +194,7 @@ def _header(file: FileRef, dataset: Dataset, data: bytes, pixel_element: int) ->
         plane=_plane(raw),
         moment=_moment(raw),
         pixels=pixels,
-        truncated=None not in size and _is_cut(pixels, size, data),
+        truncated=is_image and _is_cut(pixels, size, data),
     )
 
 

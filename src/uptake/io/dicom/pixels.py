@@ -145,7 +145,8 @@ def _rescaled(stored: Sequence[Array], phases: Sequence[Sequence[Header]]) -> li
 def _shifted(values: Array, intercepts: Sequence[int]) -> Array:
     if not any(intercepts):
         return values
-    return values.astype(np.int64) + np.array(intercepts)[:, None, None]
+    shifted: Array = values.astype(np.int64) + np.array(intercepts)[:, None, None]
+    return shifted
 
 
 def _scaled(values: Array, pairs: Sequence[tuple[float, float]]) -> Array:

@@ -11,11 +11,11 @@ from typing import Annotated
 import pydicom
 
 from uptake.io.dicom.candidates import FEWEST_PHASES, Candidate, choose, named
-from uptake.io.dicom.enhanced import ENHANCED_CLASSES, expand
+from uptake.io.dicom.enhanced import expand
 from uptake.io.dicom.evidence import find_evidence
 from uptake.io.dicom.faults import fault
-from uptake.io.dicom.geometry import affine_lps, arranged, grid_of, layout_of
-from uptake.io.dicom.headers import Header
+from uptake.io.dicom.geometry import affine_lps, arranged, grid_of, layout_of, parallel
+from uptake.io.dicom.headers import ENHANCED_CLASSES, Header
 from uptake.io.dicom.leave import is_derived, is_mr_image, is_ucsf_object, reason_to_leave
 from uptake.io.dicom.parse import MALFORMED
 from uptake.io.dicom.phases import Sorted, sort_phases
@@ -169,13 +169,15 @@ def _nothing_found(headers: Sequence[Header], possible: Sequence[Header]) -> Ref
 
 
 def _same_names(stacks: Sequence[Stack]) -> Iterable[tuple[Header, ...]]:
-    """Images of each series, then of all series of one name."""
-    for key in (lambda s: s.first.series_uid, lambda s: (s.bare_name, s.first.plane and s.plane.orientation)):
-        groups: dict[object, list[Stack]] = defaultdict(list)
-        for stack in stacks:
-            groups[key(stack)].append(stack)
-        for group in groups.values():
-            yield tuple(image for stack in group for image in stack.images)
+    """Images of each series, then of all series of one name that are seen from one direction."""
+    series: dict[str, list[Stack]] = defaultdict(list)
+    names: dict[tuple[tuple[str, ...], str], list[Stack]] = defaultdict(list)
+    for stack in stacks:
+        series[stack.first.series_uid].append(stack)
+        towards = next((s for s in stacks if parallel(s.plane, stack.plane)), stack)
+        names[stack.bare_name, towards.first.sop_uid].append(stack)
+    for group in (*series.values(), *names.values()):
+        yield tuple(image for stack in group for image in stack.images)
 
 
 def _study(
