@@ -253,6 +253,15 @@ def test_frames_that_do_not_say_where_they_lie_are_refused(mask: Array, name: st
     assert refused.value.code is Code.NO_ORIENTATION
 
 
+@pytest.mark.parametrize("spacing", [None, [0.75], [float("nan"), 1.0]])
+def test_a_spacing_that_is_not_two_numbers_is_refused(mask: Array, spacing: Any) -> None:
+    seg = write_seg(mask)
+    seg.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].PixelSpacing = spacing
+    with pytest.raises(Refusal, match="without PixelSpacing") as refused:
+        seg_volume(seg, grid_of())
+    assert refused.value.code is Code.NO_ORIENTATION
+
+
 def _without_pixels(seg: Dataset) -> None:
     del seg.PixelData
 

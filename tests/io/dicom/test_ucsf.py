@@ -406,7 +406,10 @@ def test_numbers_that_are_none_do_not_stop_the_reading() -> None:
 
 @pytest.mark.filterwarnings("ignore:.*VR:UserWarning")
 def test_texts_where_numbers_belong_are_as_good_as_absent() -> None:
-    dataset = derived("Dynamic: SER", LIMITS | {0x35: ("LO", "a\\b\\c"), 0x31: ("LO", "long"), 0x30: ("LO", "2.5")})
+    dataset = derived(
+        "Dynamic: SER",
+        LIMITS | {0x35: ("LO", "a\\b\\c"), 0x31: ("LO", "long"), 0x30: ("LO", "2.5"), 0x34: ("LO", "ab")},
+    )
     dataset.add_new("SeriesNumber", "LO", "first")
     buffer = io.BytesIO()
     dataset.file_meta = FileMetaDataset()
@@ -416,6 +419,7 @@ def test_texts_where_numbers_belong_are_as_good_as_absent() -> None:
     for tag in (b"\x17\x01\x35\x10", b"\x17\x01\x30\x10", b"\x20\x00\x11\x00"):
         raw = raw.replace(tag + b"LO", tag + b"IS")
     raw = raw.replace(b"\x17\x01\x31\x10LO", b"\x17\x01\x31\x10DS")
+    raw = raw.replace(b"\x17\x01\x34\x10LO", b"\x17\x01\x34\x10FL")  # two bytes make no four-byte number
     recorded = read_recorded([pydicom.dcmread(io.BytesIO(raw))], DCE)
     assert recorded == Recorded(voi=Box((49, 100, 17), (150, 203, 50)), sources=recorded.sources)
     assert recorded.sources == {"voi": "(0117,10A1) and (0117,10A2) of the SER map"}

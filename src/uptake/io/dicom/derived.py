@@ -9,7 +9,7 @@ from typing import Literal, get_args
 
 import pydicom
 
-from uptake.io.dicom.private import Group, group_of
+from uptake.io.dicom.private import UNCONVERTED, Group, group_of
 from uptake.io.dicom.seg import STORAGE
 
 Kind = Literal["SER map", "DICOM SEG", "PE map", "derived object"]
@@ -109,5 +109,5 @@ def _whole(dataset: pydicom.Dataset, name: str) -> int | None:
     try:
         value = dataset.get(name)
         return None if value in (None, "") else int(value)
-    except (TypeError, ValueError):  # no number: as good as absent
+    except UNCONVERTED:  # no number: as good as absent
         return None

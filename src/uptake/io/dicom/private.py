@@ -13,12 +13,16 @@ from typing import Any
 
 import numpy as np
 import pydicom
+from pydicom.errors import BytesLengthException
 from pydicom.values import convert_SQ
 
 GROUP = 0x0117
 CREATOR = "UCSF BIRP PRIVATE CREATOR"
 UNSIGNED_SHORT = frozenset({0x50, 0x53, 0x54, 0x55, 0xA1, 0xA2})
 """Elements stored as US: what bytes of VR UN are read as; all others are texts or sequences."""
+
+UNCONVERTED = (ArithmeticError, BytesLengthException, TypeError, ValueError)
+"""What pydicom raises, when a value is first looked at, for one that its VR does not allow."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ class Group:
             return None
         try:
             return self.dataset[tag].value
-        except (TypeError, ValueError):  # pydicom cannot convert what was written: as good as absent
+        except UNCONVERTED:  # as good as absent
             return None
 
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pydicom
 from pydicom.errors import InvalidDicomError
 
+from uptake.io.dicom.private import UNCONVERTED
 from uptake.study import Code, Refusal
 from uptake.volume import Array, Grid, Volume
 
@@ -135,19 +136,24 @@ def _referenced_segment(dataset: pydicom.Dataset, index: int, default: int) -> i
 
 
 def _geometry(dataset: pydicom.Dataset, index: int) -> _Frame:
-    position = _functional_group(dataset, index, "PlanePositionSequence")
-    orientation = _functional_group(dataset, index, "PlaneOrientationSequence")
-    measures = _functional_group(dataset, index, "PixelMeasuresSequence")
-    if position is None or orientation is None or measures is None:
-        raise Refusal(
-            Code.NO_ORIENTATION,
-            found=f"frame {index + 1} of a DICOM SEG without position, orientation or pixel spacing",
-            allowed="frames that say where they lie",
-            remedy="export the segmentation again",
-        )
-    along_row, along_column = np.reshape([float(x) for x in orientation.ImageOrientationPatient], (2, 3))
-    between_rows, between_columns = (float(x) for x in measures.PixelSpacing)
-    origin = np.array([float(x) for x in position.ImagePositionPatient])
+    def numbers(group: str, name: str, count: int) -> Float64:
+        item = _functional_group(dataset, index, group)
+        try:
+            values = [float(x) for x in item.get(name) or ()] if item is not None else []
+        except UNCONVERTED:
+            values = []
+        if len(values) != count or not np.isfinite(values).all():
+            raise Refusal(
+                Code.NO_ORIENTATION,
+                found=f"frame {index + 1} of a DICOM SEG without {name}",
+                allowed="frames that say where they lie",
+                remedy="export the segmentation again",
+            )
+        return np.array(values)
+
+    along_row, along_column = numbers("PlaneOrientationSequence", "ImageOrientationPatient", 6).reshape(2, 3)
+    between_rows, between_columns = numbers("PixelMeasuresSequence", "PixelSpacing", 2)
+    origin = numbers("PlanePositionSequence", "ImagePositionPatient", 3)
     return _Frame(origin, along_row * between_columns, along_column * between_rows)
 
 
