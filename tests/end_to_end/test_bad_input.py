@@ -20,10 +20,11 @@ import nibabel
 import numpy as np
 import pydicom
 import pytest
-from pydicom.dataset import FileDataset
+from pydicom.dataset import Dataset, FileDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import MPEG2MPML, CTImageStorage, generate_uid
 
+from uptake.io.dicom.headers import UCSF_CREATOR
 from uptake.io.dicom.write import Habit
 from uptake.io.phantoms import write_phantom_case
 from uptake.phantom import PhantomSettings
@@ -60,12 +61,12 @@ class Run:
             return list(csv.DictReader(handle))
 
 
-def _study(change: Callable[[Files], None]) -> Callable[[Path], None]:
+def _study(change: Callable[[Files], None], habit: Habit = PLAIN) -> Callable[[Path], None]:
     """A phantom study of which `change` has altered or removed files."""
 
     def make(folder: Path) -> None:
         case_id = folder.name
-        write_phantom_case(folder, case_id, sum(case_id.encode()), SMALL, PLAIN)
+        write_phantom_case(folder, case_id, sum(case_id.encode()), SMALL, habit)
         shutil.rmtree(folder / "truth")
         files = {path: pydicom.dcmread(path) for path in sorted(folder.rglob("*")) if path.is_file()}
         kept = dict(files)
@@ -175,15 +176,41 @@ def _zip_bomb(folder: Path) -> None:
         archive.writestr("image.dcm", b"\0" * 128 + b"DICM" + bytes(64 * 2**20))
 
 
+def _zip_cut_short(folder: Path) -> None:
+    with zipfile.ZipFile(folder / "study.zip", "w") as archive:
+        archive.writestr("image.dcm", b"\0" * 128 + b"DICM" + bytes(1000))
+    whole = (folder / "study.zip").read_bytes()
+    (folder / "study.zip").write_bytes(whole[: len(whole) // 2])
+
+
+def _omit_region_along_an_unknown_axis(files: Files) -> None:
+    region = Dataset()
+    block = region.private_block(0x0117, UCSF_CREATOR, create=True)
+    block.add_new(0x41, "US", 1)  # switched on
+    block.add_new(0x51, "US", 3)
+    block.add_new(0x56, "LO", "OMIT")
+    for dataset in files.values():
+        if dataset.SeriesDescription.endswith(": SER"):
+            dataset.private_block(0x0117, UCSF_CREATOR).add_new(0x22, "SQ", [region])
+
+
 def _nothing_usable(folder: Path) -> None:
     (folder / "readme.txt").write_text("The images are on the other disk.\n")
 
 
 def _non_finite_nifti(folder: Path) -> None:
+    _nifti_phases(folder, 3, at_one_voxel=np.nan)
+
+
+def _nifti_without_times(folder: Path) -> None:
+    _nifti_phases(folder, 4, at_one_voxel=1)
+
+
+def _nifti_phases(folder: Path, count: int, at_one_voxel: float) -> None:
     rng = np.random.default_rng(1)
-    for phase in range(3):
+    for phase in range(count):
         array = rng.uniform(100, 200, (16, 16, 12)).astype(np.float32)
-        array[3, 4, 5] = np.nan if phase == 1 else 1
+        array[3, 4, 5] = at_one_voxel
         nibabel.save(nibabel.Nifti1Image(array, np.eye(4)), folder / f"{folder.name}_{phase:04d}.nii.gz")
 
 
@@ -201,11 +228,31 @@ BAD = {
     "COMPRESSION": Bad(Code.TRANSFER_SYNTAX, "COMPRESSION", _study(_unknown_compression)),
     "TWO-SERIES": Bad(Code.SEVERAL_SERIES, "TWO-SERIES", _second_dynamic_series),
     "NON-FINITE": Bad(Code.NON_FINITE, "NON-FINITE", _non_finite_nifti),
+    "NO-TIMES": Bad(Code.NO_TIMES, "NO-TIMES", _nifti_without_times),
+    "OMIT": Bad(Code.OMIT_REGION, "OMIT", _study(_omit_region_along_an_unknown_axis, Habit(ucsf=True))),
     "TEXT": Bad(Code.NOT_DICOM, None, _text_called_dicom),
     "ZIP-OUT": Bad(Code.UNSAFE_ARCHIVE, None, _zip_that_leads_out),
     "ZIP-BOMB": Bad(Code.UNSAFE_ARCHIVE, None, _zip_bomb),
+    "ZIP-CUT": Bad(Code.UNREADABLE, None, _zip_cut_short),
     "NOTHING": Bad(Code.NO_STUDY, None, _nothing_usable),
 }
+
+
+ELSEWHERE = {
+    Code.CASE_ID,
+    Code.EMPTY_MASK,
+    Code.MASK_GRID,
+    Code.NO_SPACE,
+    Code.PHASES,
+    Code.VOI,
+    Code.FAILED,  # no input: an error of the program, and a killed process
+    Code.WORKER_DIED,
+}
+"""Refusals that need more than an input: each has a test of its own below, the last two in the tests of runs."""
+
+
+def test_every_refusal_has_an_input_that_provokes_it() -> None:
+    assert {bad.code for bad in BAD.values()} | ELSEWHERE == set(Code)
 
 
 @pytest.fixture(scope="module")
@@ -296,6 +343,18 @@ def test_a_voi_outside_the_volume_is_refused(good: Path, tmp_path: Path) -> None
     done = _uptake("run", good, "--jobs", "1", "--voi", "0,0,0:999,10,10", cohort=tmp_path / "cohort")
     assert done.exit_code == 1
     assert [(row["case_id"], row["code"]) for row in done.refusals] == [(GOOD, Code.VOI.value)]
+
+
+@pytest.mark.parametrize(("shape", "code"), [((5, 6, 7), Code.MASK_GRID), (None, Code.EMPTY_MASK)])
+def test_a_voi_mask_that_is_empty_or_on_another_grid_is_refused(
+    shape: tuple[int, int, int] | None, code: Code, run: Run, good: Path, tmp_path: Path
+) -> None:
+    native = nibabel.load(run.cohort / "cases" / GOOD / "native" / f"{GOOD}_0000.nii.gz")
+    array = np.ones(shape) if shape else np.zeros(native.shape)
+    mask = _mask(tmp_path, array, native.affine)
+    done = _uptake("run", good, "--jobs", "1", "--voi", mask, cohort=tmp_path / "cohort")
+    assert done.exit_code == 1
+    assert [(row["case_id"], row["code"]) for row in done.refusals] == [(GOOD, code.value)]
 
 
 def test_a_phase_that_the_study_does_not_have_is_refused(good: Path, tmp_path: Path) -> None:
