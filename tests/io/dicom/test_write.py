@@ -84,8 +84,18 @@ def affine_by_hand(first: pydicom.Dataset, positions: list[float]) -> np.ndarray
     return np.diag((-1, -1, 1, 1)) @ affine
 
 
-@pytest.mark.parametrize("vendor", VENDORS)
-@pytest.mark.parametrize("compression", ["none", "rle", "jpeg", "jpeg-ls", "jpeg-2000"])
+@pytest.mark.parametrize(
+    ("vendor", "compression"),
+    [
+        ("ge", "none"),
+        ("siemens", "none"),
+        ("philips", "none"),
+        ("ge", "jpeg-2000"),
+        ("siemens", "jpeg"),
+        ("philips", "jpeg-ls"),
+        ("philips", "rle"),
+    ],
+)
 def test_every_voxel_comes_back_at_its_place(phantom: Phantom, vendor: str, compression: str, tmp_path: Path) -> None:
     images = dynamic(written(phantom.study, tmp_path, vendor=vendor, compression=compression))
     phases, affine = by_hand(images, vendor, 3)
