@@ -22,9 +22,9 @@ import nibabel as nib
 import numpy as np
 import pydicom
 
+from uptake.study import Box
 from uptake.tumour.enhancement import stored_ser
 from uptake.tumour.voi import region_of
-from uptake.study import Box
 from uptake.volume import DCM2NIIX
 
 RESULTS, COUNT, NAME = (0x0117, 0x10B0), (0x0117, 0x10B3), (0x0117, 0x10B5)

@@ -77,7 +77,7 @@ def unpacked(study: Path, folder: Path) -> Path:
 def plain_script(dicom: Path, out: Path) -> None:
     """What people run today: dcm2niix, N4 with shrink 4 on every phase, linear resampling to 1 mm, gzip."""
     import dcm2niix
-    import SimpleITK as sitk
+    import SimpleITK as sitk  # noqa: N813 (its usual name)
 
     out.mkdir()
     subprocess.run([dcm2niix.bin, "-z", "y", "-d", "9", "-o", str(out), str(dicom)], check=True, capture_output=True)
@@ -93,7 +93,7 @@ def plain_script(dicom: Path, out: Path) -> None:
 
 def n4(image):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201 (SimpleITK has no types)
     """SimpleITK's N4 on the image shrunk by 4, applied at full resolution."""
-    import SimpleITK as sitk
+    import SimpleITK as sitk  # noqa: N813 (its usual name)
 
     mask = sitk.OtsuThreshold(image, 0, 1, 200)
     corrector = sitk.N4BiasFieldCorrectionImageFilter()

@@ -1,7 +1,7 @@
 """Geometry and voxels: `Grid` says where voxels lie, `Volume` puts values on them.
 
 Convention, stated once: arrays are indexed ``(i, j, k)`` and an affine maps voxel centres ``(i, j, k)``
-to **RAS+ millimetres** (x to the patient's right is negative, as in NIfTI). DICOM's LPS is converted to
+to **RAS+ millimetres** (x grows to the patient's right, y to the front, z to the head). DICOM's LPS is converted to
 it in `uptake.io` and nowhere else.
 """
 
@@ -59,7 +59,8 @@ class Grid:
     @property
     def direction(self) -> npt.NDArray[np.float64]:
         """Unit vectors of the axes i, j, k as columns, shape (3, 3)."""
-        return self.affine[:3, :3] / np.asarray(self.spacing_mm)
+        axes: npt.NDArray[np.float64] = self.affine[:3, :3] / np.asarray(self.spacing_mm)
+        return axes
 
     @cached_property
     def voxel_volume_mm3(self) -> float:
@@ -68,12 +69,16 @@ class Grid:
 
     def to_world(self, index: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """RAS+ mm of voxel indices, shape (..., 3) -> (..., 3)."""
-        return np.asarray(index, dtype=np.float64) @ self.affine[:3, :3].T + self.affine[:3, 3]
+        world: npt.NDArray[np.float64] = (
+            np.asarray(index, dtype=np.float64) @ self.affine[:3, :3].T + self.affine[:3, 3]
+        )
+        return world
 
     def to_index(self, world_mm: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Fractional voxel indices of RAS+ mm points, shape (..., 3) -> (..., 3)."""
         inverse = np.linalg.inv(self.affine)
-        return np.asarray(world_mm, dtype=np.float64) @ inverse[:3, :3].T + inverse[:3, 3]
+        index: npt.NDArray[np.float64] = np.asarray(world_mm, dtype=np.float64) @ inverse[:3, :3].T + inverse[:3, 3]
+        return index
 
     def same_as(self, other: Grid, tolerance_mm: float = GRID_TOLERANCE_MM) -> bool:
         """Whether both grids have the same shape and every corner voxel within `tolerance_mm`."""

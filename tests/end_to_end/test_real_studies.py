@@ -37,10 +37,20 @@ def array(path: Path) -> Array:
 
 @pytest.mark.parametrize(
     ("case_id", "maps", "ftv_pe", "header", "paper", "cc"),
-    [("ISPY1_1001", "ser_ucsf", 17331, 7839, 7783, 21.156), ("UCSF-BR-06", "image_dce_ser", 41105, 30513, 30456, 40.643)],
+    [
+        ("ISPY1_1001", "ser_ucsf", 17331, 7839, 7783, 21.156),
+        ("UCSF-BR-06", "image_dce_ser", 41105, 30513, 30456, 40.643),
+    ],
 )
-def test_ftv_and_ser_are_those_that_ucsf_published(
-    cohort: Path, request: pytest.FixtureRequest, case_id: str, maps: str, ftv_pe: int, header: int, paper: int, cc: float
+def test_ftv_and_ser_are_those_that_ucsf_published(  # noqa: PLR0917 (a row of expected numbers)
+    cohort: Path,
+    request: pytest.FixtureRequest,
+    case_id: str,
+    maps: str,
+    ftv_pe: int,
+    header: int,
+    paper: int,
+    cc: float,
 ) -> None:
     source = request.getfixturevalue("ispy1_dicom" if case_id == "ISPY1_1001" else "br06_dicom")
     case = cohort / "cases" / case_id

@@ -31,7 +31,9 @@ def planned(
     settings: Settings | None = None, records: Mapping[str, Record] | None = None, **changes: Any
 ) -> dict[str, Todo]:
     sources = {"source": changes.get("source", "files")}
-    todos = plan(TABLE, settings or Settings(), sources, records or {}, changes.get("missing", {}), changes.get("code", "1"))
+    todos = plan(
+        TABLE, settings or Settings(), sources, records or {}, changes.get("missing", {}), changes.get("code", "1")
+    )
     return {todo.step.makes: todo for todo in todos}
 
 
@@ -66,7 +68,7 @@ def test_everything_is_new_at_first_and_nothing_afterwards() -> None:
 
 
 def test_a_changed_setting_redoes_exactly_what_depends_on_it() -> None:
-    found = reasons(planned(Settings(ftv=Ftv(pe_threshold_percent=90)), recorded()))
+    found = reasons(planned(Settings(ftv=Ftv(pe_threshold_percent=90.0)), recorded()))
     assert found["native"] is None
     assert found["ftv"] == "setting ftv.pe_threshold_percent was 70.0 and is now 90.0"
     assert found["report"] == "ftv changed"
@@ -87,7 +89,9 @@ def test_a_missing_file_redoes_its_step_only() -> None:
     assert found == {"native": None, "ftv": "missing or changed: masks/ftv.nii.gz", "report": None}
 
 
-@pytest.mark.parametrize(("code", "again"), [("too-few-phases", False), ("worker-died", True), ("internal-failure", True)])
+@pytest.mark.parametrize(
+    ("code", "again"), [("too-few-phases", False), ("worker-died", True), ("internal-failure", True)]
+)
 def test_a_refusal_of_the_input_stands_and_a_failure_of_the_run_is_tried_again(code: str, again: bool) -> None:
     found = reasons(planned(records=recorded(RefusalRecord(code, "", "", ""))))
     assert (found["ftv"] is not None) == again

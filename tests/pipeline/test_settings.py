@@ -45,7 +45,10 @@ def test_what_is_no_setting_is_refused_with_a_hint(text: str, message: str) -> N
 
 
 def test_a_bare_word_is_text() -> None:
-    assert assigned(["stv.keep=largest", "bias.shared = false"]) == {"stv": {"keep": "largest"}, "bias": {"shared": False}}
+    assert assigned(["stv.keep=largest", "bias.shared = false"]) == {
+        "stv": {"keep": "largest"},
+        "bias": {"shared": False},
+    }
 
 
 def test_a_file_that_is_missing_or_no_toml_is_refused_by_name(tmp_path: Path) -> None:
@@ -53,7 +56,7 @@ def test_a_file_that_is_missing_or_no_toml_is_refused_by_name(tmp_path: Path) ->
         read_toml(tmp_path / "none.toml")
     wrong = tmp_path / "wrong.toml"
     wrong.write_text("[ftv\n")
-    with pytest.raises(SettingsError, match="wrong.toml is not a TOML file"):
+    with pytest.raises(SettingsError, match=r"wrong\.toml is not a TOML file"):
         read_toml(wrong)
 
 

@@ -161,7 +161,10 @@ def test_omitted_voxels_stay_in_the_background_sample() -> None:
 
 def test_recorded_thresholds_win_and_say_so() -> None:
     recorded = Recorded(
-        pe_threshold_percent=140, minimum_neighbours=9, background_threshold=35, sources={"minimum_neighbours": "SER map"}
+        pe_threshold_percent=140,
+        minimum_neighbours=9,
+        background_threshold=35,
+        sources={"minimum_neighbours": "SER map"},
     )
     found = thresholds(filled(100), whole(), recorded, Ftv())
     assert (found.pe_percent.value, found.neighbours.value, found.background.value) == (140, 9, 35)

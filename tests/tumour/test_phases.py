@@ -43,6 +43,12 @@ def test_phases_are_chosen_by_the_middle_of_their_acquisition() -> None:
     assert choose_phases(six, Timing()).indices == (0, 2, 5)
 
 
+def test_a_map_that_names_the_early_phase_alone_leaves_the_late_one_to_the_times() -> None:
+    """UCSF's PE2 maps of the six-phase Philips studies."""
+    six = study(0, 100, 200, 300, 400, 500, recorded=Recorded(early_phase_index=2), resolution=100)
+    assert choose_phases(six, Timing(early_s=50)).indices == (0, 2, 5)
+
+
 def test_early_and_late_are_never_the_same_phase() -> None:
     assert choose_phases(study(0, 600, 1200, 1800), Timing()).indices == (0, 1, 2)
 
@@ -54,6 +60,7 @@ def test_early_and_late_are_never_the_same_phase() -> None:
         (study(None, None, None, None), Timing(), Code.NO_TIMES),
         (study(0, 1, 2), Timing(phases=(0, 1, 3)), Code.PHASES),
         (study(0, 1, 2, recorded=Recorded(phase_indices=(0, 1, 7))), Timing(), Code.PHASES),
+        (study(0, 1, 2, 3, recorded=Recorded(early_phase_index=3)), Timing(), Code.PHASES),
     ],
 )
 def test_phases_that_cannot_be_chosen_are_refused(candidate: Study, settings: Timing, code: Code) -> None:

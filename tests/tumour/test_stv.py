@@ -76,7 +76,7 @@ def test_every_step_records_its_volume_and_the_last_one_is_the_proposal() -> Non
     lesion = mask(LESION, AT_21_MM)
     lesion.array[4, 4, 4] = False
     numbers = propose_stv(lesion, 0.1, Stv(closing_mm=0)).numbers
-    assert [step.name for step in numbers.steps][0] == "FTV, PE rule"
+    assert numbers.steps[0].name == "FTV, PE rule"
     assert [round(step.change_cc, 6) for step in numbers.steps] == [0.0, -0.002, 0.002]
     assert numbers.stv_proposal_cc == pytest.approx(6 * 6 * 4 * 2 / 1000)
     assert numbers.ratio_to_ftv == pytest.approx(2.88)

@@ -54,9 +54,11 @@ def main() -> None:
 
 
 @app.command()
-def run(
+def run(  # noqa: PLR0917 (options)
     sources: Annotated[list[Path] | None, typer.Argument(metavar="SOURCE...", help="DICOM folders or zips")] = None,
-    out: Annotated[Path, typer.Option("--out", metavar="COHORT", help="the cohort folder to make or bring up to date")] = Path("cohort"),
+    out: Annotated[
+        Path, typer.Option("--out", metavar="COHORT", help="the cohort folder to make or bring up to date")
+    ] = Path("cohort"),
     case: Cases = None,
     jobs: Jobs = None,
     scheduler: Scheduler = None,
@@ -145,11 +147,13 @@ def features(
         typer.echo(json.dumps([{**vars(row), "value": None if row.reason else row.value} for row in table], indent=2))
     elif csv is None:
         for row in table:
-            typer.echo(f"{row.ibsi}  {row.name:<48} {row.value:>14.6g} {row.unit}{'  ' + row.reason if row.reason else ''}")
+            typer.echo(
+                f"{row.ibsi}  {row.name:<48} {row.value:>14.6g} {row.unit}{'  ' + row.reason if row.reason else ''}"
+            )
 
 
 @app.command()
-def phantom(
+def phantom(  # noqa: PLR0917 (options)
     to: Annotated[Path, typer.Option("--to", metavar="DIR", help="the folder to write")],
     cases: Annotated[int, typer.Option("--cases", min=1, help="how many")] = 1,
     seed: Annotated[int, typer.Option("--seed", help="same seed, same bytes")] = 0,
@@ -296,5 +300,3 @@ def _progress(*, quiet: bool) -> Any:  # noqa: ANN401 (a context manager of a ca
 def _fail(text: str, code: int) -> NoReturn:
     typer.echo(f"uptake: {text}", err=True)
     sys.exit(code)
-
-

@@ -45,7 +45,11 @@ def coordinate_system(case: Case) -> Iterator[Finding]:
     skew = float(np.abs(direction.T @ direction - np.eye(3)).max())
     status: Status = "pass" if skew < np.sin(np.radians(0.1)) else "warn"
     yield Finding(
-        "coordinate system", status, f"largest cosine between axes {skew:.4f}", "below 0.0017", "look at the source's geometry"
+        "coordinate system",
+        status,
+        f"largest cosine between axes {skew:.4f}",
+        "below 0.0017",
+        "look at the source's geometry",
     )
 
 
@@ -79,7 +83,9 @@ def phase_order(case: Case) -> Iterator[Finding]:
         means = [float(volume.array[mask.array].mean()) for volume in case.study.volumes]
         status: Status = "pass" if means[0] == min(means) else "fail"
         found = "mean in the FTV per phase " + ", ".join(f"{m:.4g}" for m in means)
-        yield Finding("phases in order", status, found, "lowest before contrast", "check how the phases were told apart")
+        yield Finding(
+            "phases in order", status, found, "lowest before contrast", "check how the phases were told apart"
+        )
     times = [phase.time_s for phase in case.study.phases]
     known = [time for time in times if time is not None]
     if len(known) < len(times):

@@ -1,1 +1,1 @@
-"""The order of the work: `steps` is the one table, `runner` goes through it, `settings` composes the steps' settings."""
+"""The order of the work: `steps` is the one table, `runner` goes through it, `settings` composes settings."""

@@ -130,6 +130,7 @@ def _unread(folder: Path) -> None:
     raise NotImplementedError(f"nothing is made from the tables in {folder}")
 
 
+VOXEL_COUNTING_VOLUME = "morph_vol_approx"
 DICTIONARY = ("column", "name", "unit", "family", "ibsi")
 TABLE_COLUMNS: dict[str, tuple[str, ...]] = {
     "studies": (),
@@ -221,7 +222,7 @@ def _cohort_case(case: Glance) -> CohortCase:
         thumbnail=case.thumbnail or b"",
         ftv_pe_cc=case.ftv.ftv_pe_cc if case.ftv else None,
         ftv_ser_cc=case.ftv.ftv_ser_cc if case.ftv else None,
-        stv_cc=case.stv.stv_proposal_cc if case.stv else None,
+        stv_cc=_stv_cc(case),
         longest_diameter_mm=case.ftv.longest_diameter_mm if case.ftv else None,
         scanner=scanner,
         visit=(acquisition.visit or "") if acquisition else "",
@@ -230,6 +231,14 @@ def _cohort_case(case: Glance) -> CohortCase:
         warnings=sum(item.status == "warn" for item in case.findings),
         failures=sum(item.status == "fail" for item in case.findings),
     )
+
+
+def _stv_cc(case: Glance) -> float | None:
+    """The volume in cc of the STV in force; of a reader's or a truth the feature table counts the voxels."""
+    if case.features and case.features.stv_source != "proposal":
+        counted = [row.value for row in case.features.table if row.ibsi_tag == VOXEL_COUNTING_VOLUME]
+        return counted[0] / 1000 if counted and not math.isnan(counted[0]) else None
+    return case.stv.stv_proposal_cc if case.stv else None
 
 
 def _refusal_row(refusal: RefusalRecord) -> Row:

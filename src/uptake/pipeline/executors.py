@@ -53,7 +53,7 @@ def on_dask(function: Callable[[Task], Result], tasks: Sequence[Task], address: 
 
     with Client(address) as client:  # type: ignore[no-untyped-call]
         futures = {client.submit(function, task, pure=False): task for task in tasks}
-        for future in as_completed(futures):
+        for future in as_completed(futures):  # type: ignore[no-untyped-call]
             error = future.exception()
             if error is not None and not isinstance(error, KilledWorker):
                 raise error

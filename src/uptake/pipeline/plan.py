@@ -11,7 +11,7 @@ import graphlib
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from uptake.io.store import Form, Record
@@ -99,9 +99,8 @@ def plan(
             continue
         version = f"{code}/{step.version}"
         key = keys[step.makes] = result_key(step.makes, used, inputs, version)
-        record = records.get(step.makes)
-        reason = _reason(step, key, used, inputs, version, record, missing.get(step.makes, ()))
-        todos.append(Todo(step, key, used, inputs, reason, record))
+        asked = Todo(step, key, used, inputs, None, records.get(step.makes))
+        todos.append(replace(asked, reason=_reason(asked, version, missing.get(step.makes, ()))))
     return tuple(todos)
 
 
@@ -111,21 +110,14 @@ def result_key(makes: str, settings: Mapping[str, Any], inputs: Mapping[str, str
     return hashlib.sha256(parts.encode()).hexdigest()[:32]
 
 
-def _reason(
-    step: Step,
-    key: str,
-    settings: Mapping[str, Any],
-    inputs: Mapping[str, str],
-    version: str,
-    record: Record | None,
-    missing: tuple[str, ...],
-) -> str | None:
-    if step.form is None:
+def _reason(asked: Todo, version: str, missing: tuple[str, ...]) -> str | None:
+    record = asked.record
+    if asked.step.form is None:
         return None
     if record is None:
         return "new"
-    if record.key != key:
-        return _difference(settings, inputs, version, record)
+    if record.key != asked.key:
+        return _difference(asked, version, record)
     if record.refusal is not None:
         return f"tried again after: {record.refusal.code}" if record.refusal.code in RETRIED else None
     if missing:
@@ -133,13 +125,13 @@ def _reason(
     return None
 
 
-def _difference(settings: Mapping[str, Any], inputs: Mapping[str, str], version: str, record: Record) -> str:
+def _difference(asked: Todo, version: str, record: Record) -> str:
     changes = [f"code {record.code} is now {version}"] if record.code != version else []
-    for section, values in settings.items():
+    for section, values in asked.settings.items():
         old = record.settings.get(section, {})
         for name, value in values.items():
             plain = json.loads(json.dumps(value))
             if old.get(name) != plain:
                 changes.append(f"setting {section}.{name} was {old.get(name)!r} and is now {plain!r}")
-    changes += [f"{name} changed" for name, key in inputs.items() if record.inputs.get(name) != key]
+    changes += [f"{name} changed" for name, key in asked.inputs.items() if record.inputs.get(name) != key]
     return "; ".join(changes) or "the step changed"

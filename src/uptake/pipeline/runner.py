@@ -125,7 +125,7 @@ class _Work:
             files = self._made(item)
         except Refusal as error:
             refusal = RefusalRecord(error.code.value, error.found, error.allowed, error.remedy)
-        except Exception as error:  # one failing case stops nobody; the traceback is kept
+        except Exception as error:  # noqa: BLE001 (one failing case stops nobody; the traceback is kept)
             refusal, trace = _failure(item.step.makes, error, self.place.folder), traceback.format_exc()
         self._drop(item)
         record = Record(
@@ -147,10 +147,8 @@ class _Work:
         return refusal
 
     def _made(self, item: Todo) -> dict[str, int]:
-        value = self._call(item)
-        self.values[item.step.makes] = value
-        assert item.step.form is not None
-        names = item.step.form.write(self.place.folder, value)
+        value = self.values[item.step.makes] = self._call(item)
+        names = item.step.form.write(self.place.folder, value) if item.step.form else ()
         return {name: (self.place.folder / name).stat().st_size for name in names}
 
     def _call(self, item: Todo) -> Any:  # noqa: ANN401 (steps make values of any type)

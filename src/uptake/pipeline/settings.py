@@ -64,7 +64,8 @@ def from_layers(layers: Sequence[Mapping[str, Any]]) -> Settings:
             if not isinstance(values, Mapping):
                 raise SettingsError(f"{section} is a section of settings and takes a table, not {values!r}")
             merged.setdefault(section, {}).update(values)
-    return Settings(**{section: _section(section, values) for section, values in merged.items()})
+    sections: dict[str, Any] = {section: _section(section, values) for section, values in merged.items()}
+    return Settings(**sections)
 
 
 def assigned(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -81,7 +82,9 @@ def assigned(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
 
 def origins(layers: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, str]:
     """Which of the named layers each ``section.name`` comes from: the last that has it."""
-    return {f"{section}.{name}": label for label, layer in layers for section, values in layer.items() for name in values}
+    return {
+        f"{section}.{name}": label for label, layer in layers for section, values in layer.items() for name in values
+    }
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -165,10 +168,9 @@ def _did_you_mean(word: str, known: Mapping[str, object]) -> str:
 
 
 def _default(item: dataclasses.Field[Any]) -> object:
-    if item.default is not dataclasses.MISSING:
-        return item.default
-    assert item.default_factory is not dataclasses.MISSING
-    return item.default_factory()
+    if item.default_factory is not dataclasses.MISSING:
+        return item.default_factory()
+    return item.default
 
 
 def _type_words(kind: Any) -> str:  # noqa: ANN401 (a type expression)

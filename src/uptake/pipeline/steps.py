@@ -6,11 +6,12 @@ intensities, features and the network need harmonised ones.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
-from pathlib import Path
+from typing import Any
 
 from uptake.cohort.checks import Finding, check_case
 from uptake.features import Feature, Features, FeatureTable, catalogue, extract
@@ -24,17 +25,15 @@ from uptake.preprocess.bias import Bias, estimate_fields
 from uptake.preprocess.harmonise import Harmonised, harmonise
 from uptake.preprocess.resample import Resample, isotropic_grid, resample_mask
 from uptake.report import CaseView, case_page, thumbnail
+from uptake.report.view import StvSource
 from uptake.study import Case, Code, Refusal, Study
 from uptake.tumour import ftv as functional
 from uptake.tumour.enhancement import Enhancement, enhancement
 from uptake.tumour.ftv import Ftv, FtvResult
-from uptake.tumour.phases import PhaseChoice, Timing, choose_phases
+from uptake.tumour.phases import PhaseChoice, choose_phases
 from uptake.tumour.stv import Stv, propose_stv
 from uptake.tumour.voi import Voi, choose_voi
 from uptake.volume import Grid, Volume
-
-STV_SOURCES = ("reader", "truth", "proposal")
-"""Whose structural tumour volume the features are computed in: the first that is there."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ class ChosenStv:
 
     isotropic: Volume
     acquired: Volume
-    source: str
+    source: StvSource
 
 
 def read(source: CaseSource, settings: Dicom) -> Study:
@@ -94,11 +93,10 @@ def stv_proposal(found: FtvResult, resample: Resample, settings: Stv) -> StvFile
     return StvFiles(resample_mask(made.mask, grid), made.mask, made.numbers)
 
 
-def choose_stv(
-    proposal: StvFiles, harmonised: Harmonised, reader: StvMask | None, truth: StvMask | None
-) -> ChosenStv:
+def choose_stv(proposal: StvFiles, harmonised: Harmonised, reader: StvMask | None, truth: StvMask | None) -> ChosenStv:
     """The reader's approved mask, else the truth of a phantom, else the proposal."""
-    for source, mask in (("reader", reader), ("truth", truth)):
+    given: tuple[tuple[StvSource, StvMask | None], ...] = (("reader", reader), ("truth", truth))
+    for source, mask in given:
         if mask is not None:
             _check_grid(mask.isotropic.grid, harmonised.study.grid, source)
             return ChosenStv(mask.isotropic, mask.acquired, source)
@@ -118,7 +116,7 @@ def checks(study: Study, found: FtvResult, harmonised: Harmonised, proposal: Stv
     return check_case(Case(study, harmonised.study, masks))
 
 
-def page(
+def page(  # noqa: PLR0913, PLR0917 (a page shows everything)
     study: Study,
     maps: Enhancement,
     found: FtvResult,
@@ -128,8 +126,9 @@ def page(
     stv: ChosenStv,
     table: CaseFeatures,
     findings: tuple[Finding, ...],
+    *sections: Any,  # noqa: ANN401 (every step's settings)
 ) -> Page:
-    """The report page of a case, and its thumbnail."""
+    """The report page of a case with the settings in force, and its thumbnail."""
     view = CaseView(
         study=study,
         pe=maps.pe,
@@ -144,6 +143,7 @@ def page(
         findings=findings,
         features=tuple(table.table),
         version=metadata.version("uptake"),
+        settings=tuple(line for section in sections for line in _lines(section)),
     )
     return Page(case_page(view), thumbnail(view))
 
@@ -165,7 +165,7 @@ STEPS = (
         "report",
         page,
         ("study", "enhancement", "ftv", "bias", "harmonised", "stv_proposal", "stv", "features", "checks"),
-        (),
+        ("dicom", "timing", "voi", "ftv", "stv", "bias", "resample", "zscore", "features"),
         forms.PAGE,
     ),
 )
@@ -177,6 +177,11 @@ SOURCES: Mapping[str, str] = {
     "truth": "a phantom's true structural tumour volume",
 }
 """What a case gets from outside; a reader's mask is a step of the table."""
+
+
+def _lines(section: Any) -> list[tuple[str, str]]:  # noqa: ANN401 (any step's settings)
+    name = type(section).__name__.lower()
+    return [(f"{name}.{item.name}", str(getattr(section, item.name))) for item in dataclasses.fields(section)]
 
 
 def _undefined(settings: Features, reason: str) -> FeatureTable:
@@ -195,5 +200,3 @@ def _check_grid(mask: Grid, harmonised: Grid, source: str) -> None:
             allowed=f"the harmonised grid of {harmonised.shape} voxels",
             remedy="import the mask again: uptake import brings it to the grid in force",
         )
-
-

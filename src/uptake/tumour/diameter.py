@@ -32,7 +32,7 @@ def _extreme_points(mask: Volume) -> npt.NDArray[np.float64]:
     if len(world) < 50:
         return world
     try:
-        return world[ConvexHull(world).vertices]
+        return np.asarray(world[ConvexHull(world).vertices])
     except QhullError:  # all voxels in one plane or line: no hull with volume
         return world
 

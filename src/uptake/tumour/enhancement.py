@@ -59,4 +59,5 @@ def enhancement(pre: Volume, early: Volume, late: Volume) -> Enhancement:
 
 def stored_ser(ser: Float32) -> npt.NDArray[np.int16]:
     """SER as UCSF's DICOM maps store it: floor(1000 clip(SER, 0, 3) + 0.5), to be read with slope 0.001."""
-    return np.floor(np.float32(1000) * np.clip(ser, 0, 3) + np.float32(0.5)).astype(np.int16)
+    scaled = np.float32(1000) * np.clip(ser, 0, 3) + np.float32(0.5)
+    return np.asarray(np.floor(scaled), dtype=np.int16)

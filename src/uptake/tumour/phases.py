@@ -48,7 +48,8 @@ def choose_phases(study: Study, settings: Timing) -> PhaseChoice:
     """Early and late phase of `study`.
 
     In order: the user's setting; what the study's own objects record; the only two post-contrast phases;
-    the phases nearest to `early_s` and `late_s` after the start of the first post-contrast phase.
+    the phases nearest to `early_s` and `late_s` after the start of the first post-contrast phase, where a map's name
+    (PE2) may settle the early one alone.
     Refuses when the study has fewer than two post-contrast phases, when a named phase does not exist, or
     when more than two post-contrast phases have no times.
     """
@@ -87,14 +88,18 @@ def _by_time(study: Study, settings: Timing) -> PhaseChoice:
             allowed="two post-contrast phases, or times, or phases recorded in the study's own objects",
             remedy="name them with the setting timing.phases = [pre, early, late]",
         )
+    known = study.acquisition.recorded.early_phase_index
     posts = range(1, len(centres))
-    early = min(posts[:-1], key=lambda p: (abs(centres[p] - settings.early_s), p))
-    late = min(posts[early:], key=lambda p: (abs(centres[p] - settings.late_s), p))
+    early = known or min(posts[:-1], key=lambda p: (abs(centres[p] - settings.early_s), p))
+    late = min(posts[early:], key=lambda p: (abs(centres[p] - settings.late_s), p), default=early)
+    which = f"early recorded in the study, late nearest to {settings.late_s:g} s"
+    if known is None:
+        which = f"nearest to {settings.early_s:g} s and {settings.late_s:g} s"
     words = (
-        f"nearest to {settings.early_s:g} s and {settings.late_s:g} s after the start of the first post-contrast "
-        f"phase (centres {centres[early]:.0f} s and {centres[late]:.0f} s)"
+        f"{which} after the start of the first post-contrast phase "
+        f"(centres {centres[early]:.0f} s and {centres[late]:.0f} s)"
     )
-    return PhaseChoice(0, early, late, words)
+    return _checked(0, early, late, words, len(centres))
 
 
 def _checked(pre: int, early: int, late: int, source: str, count: int) -> PhaseChoice:

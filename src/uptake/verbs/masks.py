@@ -175,5 +175,3 @@ def _turned(grid: Grid, order: tuple[int, ...], flips: tuple[bool, ...]) -> Grid
 
 def _words(spacing: tuple[float, ...]) -> str:
     return " x ".join(f"{s:.4g}" for s in spacing)
-
-

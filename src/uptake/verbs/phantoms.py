@@ -10,7 +10,7 @@ from uptake.phantom import PhantomSettings
 from uptake.verbs.running import Event, OnEvent, RunResult, run, silent
 
 
-def phantom(
+def phantom(  # noqa: PLR0913 (what a user may ask for)
     to: str | Path,
     *,
     cases: int = 1,

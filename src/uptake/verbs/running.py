@@ -79,7 +79,7 @@ def silent(_: Event) -> None:
     """No progress."""
 
 
-def run(
+def run(  # noqa: PLR0913 (what a user may ask for)
     sources: str | Path | Sequence[str | Path] = (),
     out: str | Path = "cohort",
     *,
@@ -288,7 +288,9 @@ def _give(cohort: Cohort, voi: Mapping[str, str], found: Mapping[str, StudySourc
             write_given(cohort.case(case_id), read_given(text))
 
 
-def _tasks(cohort: Cohort, settings: Settings, found: Mapping[str, StudySource], cases: Sequence[str]) -> list[CaseTask]:
+def _tasks(
+    cohort: Cohort, settings: Settings, found: Mapping[str, StudySource], cases: Sequence[str]
+) -> list[CaseTask]:
     known = sorted({*cohort.case_ids, *found})
     return [CaseTask(cohort.path.resolve(), name, settings, found.get(name)) for name in _wanted(known, cases)]
 
