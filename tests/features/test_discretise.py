@@ -9,6 +9,7 @@ from hypothesis.extra.numpy import arrays
 from uptake.features.discretise import fixed_bin_number, fixed_bin_size, levels_of
 from uptake.features.region import region_of
 from uptake.features.settings import Features
+from uptake.study import SettingsError
 from uptake.volume import Grid, Volume
 
 VALUES = arrays(np.float64, st.integers(1, 40), elements=st.integers(-300, 300).map(float))
@@ -44,6 +45,11 @@ def test_bins_of_a_fixed_size_begin_where_they_are_told() -> None:
     levels = fixed_bin_size(np.array([-475.0, -476.0, -450.0, 377.0]), 25, -500)
     assert levels.numbers.tolist() == [2, 1, 3, 36]
     assert levels.bins == 36
+
+
+def test_a_width_that_makes_a_million_bins_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r"bins of 1e-06 would be 2e\+06"):
+        fixed_bin_size(np.array([0.0, 2.0]), 1e-6, 0)
 
 
 @pytest.mark.parametrize(

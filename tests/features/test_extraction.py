@@ -89,6 +89,29 @@ def test_turning_and_moving_the_grid_in_the_patient_changes_nothing() -> None:
     assert _same(found, extract(IMAGE, LESION), tolerance=1e-6)  # grids hold single precision
 
 
+NOT_COMPUTED = {f"morph_{kind}_dens_{what}" for kind in ("vol", "area") for what in ("ombb", "mvee")}
+NO_AXES = {f"morph_pca_{name}" for name in ("maj_axis", "min_axis", "least_axis", "elongation", "flatness")}
+NO_AXES |= {"morph_vol_dens_aee", "morph_area_dens_aee"}
+NO_SPREAD = {"morph_moran_i", "morph_geary_c", "ivh_v10", "ivh_v90", "ivh_i10", "ivh_i90"}
+NO_SPREAD |= {"ivh_diff_v10_v90", "ivh_diff_i10_i90"}
+NO_SPREAD |= {"ih_max_grad", "ih_max_grad_g", "ih_min_grad", "ih_min_grad_g"}
+
+
+@pytest.mark.parametrize("intensity", [7, 0.1, -3.7e5])
+def test_a_region_of_one_voxel_has_every_feature_but_those_that_need_two(intensity: float) -> None:
+    assert _undefined(np.full((1, 1, 1), intensity)) == NOT_COMPUTED | NO_AXES | NO_SPREAD
+
+
+@pytest.mark.parametrize("intensity", [7, 0.1, -3.7e5])
+def test_a_region_of_one_intensity_has_every_feature_but_those_that_need_two(intensity: float) -> None:
+    assert _undefined(np.full((3, 4, 2), intensity)) == NOT_COMPUTED | NO_SPREAD
+
+
+def test_a_region_of_zeros_has_no_relative_spread_and_no_centre_of_intensity_either() -> None:
+    without = {"stat_cov", "stat_qcod", "morph_com"}
+    assert _undefined(np.zeros((3, 4, 2))) == NOT_COMPUTED | NO_SPREAD | without
+
+
 def test_a_volume_much_larger_than_its_lesion_is_not_copied() -> None:
     grid = Grid((200, 200, 100), np.eye(4))
     image = Volume(np.zeros(grid.shape, dtype=np.float32), grid)  # 16 MB
@@ -101,6 +124,12 @@ def test_a_volume_much_larger_than_its_lesion_is_not_copied() -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 2e6
+
+
+def _undefined(intensities: np.ndarray) -> set[str]:
+    grid = Grid(intensities.shape, np.diag([0.9, 0.9, 2, 1]))
+    found = extract(Volume(intensities, grid), Volume(np.ones(grid.shape, dtype=bool), grid))
+    return {row.ibsi_tag for row in found if row.reason}
 
 
 def _same(found: FeatureTable, expected: FeatureTable, *, tolerance: float = 1e-9) -> bool:

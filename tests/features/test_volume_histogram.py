@@ -9,6 +9,7 @@ from hypothesis.extra.numpy import arrays
 from uptake.features.region import Region, region_of
 from uptake.features.settings import Features
 from uptake.features.volume_histogram import NEVER, NO_RANGE, curve_of, describe
+from uptake.study import SettingsError
 from uptake.volume import Grid, Volume
 
 WHOLE = Features(ivh_discretisation="none")
@@ -80,6 +81,14 @@ def test_an_intensity_that_most_of_the_volume_reaches_to_the_end_has_no_intensit
     found = describe(curve_of(_region(np.array([0, 9, 9, 9]), WHOLE)))
     assert found["i10"] == found["diff_i10_i90"] == NEVER
     assert found["i90"] == 1
+
+
+@pytest.mark.parametrize(
+    "settings", [WHOLE, Features(ivh_discretisation="fixed-bin-size", ivh_bin_width=0.01, resegment_range=(0, 2e4))]
+)
+def test_a_curve_of_a_million_steps_is_refused(settings: Features) -> None:
+    with pytest.raises(SettingsError, match="allowed are 1000000"):
+        curve_of(_region(np.array([0.0, 1, 2e4] if settings.resegment_range else [0.0, 2e6]), settings))
 
 
 def _region(x: np.ndarray, settings: Features) -> Region:

@@ -8,6 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from uptake.features.region import Float, Region
+from uptake.study import SettingsError
+
+MOST_BINS = 1_000_000
 
 
 class Levels(NamedTuple):
@@ -42,9 +45,22 @@ def fixed_bin_number(x: Float, bins: int) -> Levels:
 
 
 def fixed_bin_size(x: Float, width: float, low: float) -> Levels:
-    """Fixed bin size (IBSI Q3RU): bins of `width` from `low`, each without its upper edge, as many as are needed."""
+    """Fixed bin size (IBSI Q3RU): bins of `width` from `low`, each without its upper edge, as many as are needed.
+
+    Raises SettingsError for more than `MOST_BINS`.
+    """
+    check_count((float(x.max()) - low) / width, f"bins of {width:g}")
     numbers = np.floor((x - low) / width).astype(np.int64) + 1
     return Levels(numbers, int(numbers.max()))
+
+
+def check_count(count: float, what: str) -> None:
+    """Raise SettingsError where a histogram would have more than `MOST_BINS` bins."""
+    if count >= MOST_BINS:
+        raise SettingsError(
+            f"{what} would be {count:.3g} for the intensities of this region: allowed are {MOST_BINS}; "
+            "choose wider bins, or a fixed number of them"
+        )
 
 
 def lowest(region: Region) -> float:

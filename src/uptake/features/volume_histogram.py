@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from uptake.features.definition import Family, Undefined, Value, define
-from uptake.features.discretise import fixed_bin_number, fixed_bin_size, lowest
+from uptake.features.discretise import check_count, fixed_bin_number, fixed_bin_size, lowest
 from uptake.features.region import Float, Region
 
 DEFINITIONS = define(
@@ -48,7 +48,7 @@ def curve_of(region: Region) -> Curve:
     ``fixed-bin-number`` (for arbitrary units, as in MR): bin numbers, from 1 to the number of bins.
     ``fixed-bin-size`` (for calibrated units): centres of bins of a width, over the re-segmentation range if there is
     one, else from the lowest to the highest intensity. ``none`` (for units that are whole numbers, as in CT): the
-    intensities themselves in steps of 1, over the same range.
+    intensities themselves in steps of 1, over the same range. Raises SettingsError for too many bins or steps.
     """
     settings, x = region.settings, region.values
     if settings.ivh_discretisation == "fixed-bin-number":
@@ -56,8 +56,10 @@ def curve_of(region: Region) -> Curve:
         return _curve(levels.numbers.astype(np.float64), 1.0, levels.bins)
     low, high = lowest(region), _highest(region)
     if settings.ivh_discretisation == "none":
+        check_count(high - low, "steps of 1")
         return _curve(x, low, int(np.floor(high - low)) + 1)
     width = settings.ivh_bin_width
+    check_count((high - low) / width, f"bins of {width:g}")
     numbers = fixed_bin_size(x, width, low).numbers.astype(np.float64)
     # The range ends half a width below its highest intensity; 1e-9 for ranges that hold whole bins but for rounding.
     by_number = _curve(numbers, 1.0, max(1, int(np.floor((high - low) / width + 1e-9))))
