@@ -42,15 +42,11 @@ VoiOption = Annotated[
 
 
 def main() -> None:
-    """The command ``uptake``: known errors become one line and exit code 2, a full disk exit code 1."""
-    from uptake.study import Refusal, UptakeError
-
+    """The command ``uptake``: errors that uptake explains become one line and an exit code."""
     try:
         app()
-    except Refusal as refusal:
-        _fail(str(refusal), 1)
-    except UptakeError as error:
-        _fail(str(error), 2)
+    except Exception as error:  # noqa: BLE001 (raised again unless it is one of ours)
+        _explain(error)
 
 
 @app.command()
@@ -297,6 +293,11 @@ def _progress(*, quiet: bool) -> Any:  # noqa: ANN401 (a context manager of a ca
     return bars() if sys.stderr.isatty() else lines()
 
 
-def _fail(text: str, code: int) -> NoReturn:
-    typer.echo(f"uptake: {text}", err=True)
-    sys.exit(code)
+def _explain(error: Exception) -> NoReturn:
+    """Wrong usage ends with 2, a refusal (an output that cannot be written) with 1; anything else is a bug."""
+    from uptake.study import Refusal, UptakeError
+
+    if not isinstance(error, UptakeError):
+        raise error
+    typer.echo(f"uptake: {error}", err=True)
+    sys.exit(1 if isinstance(error, Refusal) else 2)

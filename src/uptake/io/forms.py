@@ -111,7 +111,9 @@ def _glance_ftv(folder: Path) -> FtvNumbers:
 
 
 def _write_fields(folder: Path, fields: tuple[Volume, ...]) -> tuple[str, ...]:
-    names = ("maps/bias.nii.gz",) if len(fields) == 1 else tuple(f"maps/bias_{n:04d}.nii.gz" for n in range(len(fields)))
+    names = (
+        ("maps/bias.nii.gz",) if len(fields) == 1 else tuple(f"maps/bias_{n:04d}.nii.gz" for n in range(len(fields)))
+    )
     _remove_others(folder / "maps", "bias*.nii.gz", names)
     for name, volume in zip(names, fields, strict=True):
         write_volume(volume, folder / name)

@@ -118,7 +118,9 @@ class RefusedSource:
 def open_cohort(path: Path) -> Cohort:
     """An existing cohort folder. Raises CohortError for anything else."""
     if not (path / "uptake.toml").is_file():
-        raise CohortError(f"{path} is no cohort folder: it has no uptake.toml. `uptake run SOURCE --out {path}` makes one")
+        raise CohortError(
+            f"{path} is no cohort folder: it has no uptake.toml. `uptake run SOURCE --out {path}` makes one"
+        )
     return Cohort(path)
 
 
