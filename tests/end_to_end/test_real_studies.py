@@ -104,7 +104,7 @@ def test_the_recorded_voi_given_by_hand_gives_the_same_ftv(ispy1_dicom: Path, tm
     uptake.run(
         ispy1_dicom / "dce",
         tmp_path / "cohort",
-        voi={"*": "49,100,17:150,203,50"},
+        regions={"*": "49,100,17:150,203,50"},
         ftv={"minimum_neighbours": 9},
         bias={"iterations": 2},
     )

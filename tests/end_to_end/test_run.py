@@ -235,13 +235,13 @@ def test_a_users_box_is_the_voi_and_stays(cohort: Path, phantoms: Path) -> None:
     recorded = json.loads((cohort / f"cases/{CASE}/voi.json").read_text())
     start = ",".join(map(str, recorded["start"]))
     end = ",".join(str(n - 2) for n in recorded["end"])
-    uptake.run(phantoms, cohort, jobs=1, voi={CASE: f"{start}:{end}"})
+    uptake.run(phantoms, cohort, jobs=1, regions={CASE: f"{start}:{end}"})
     given = json.loads((cohort / f"cases/{CASE}/voi.json").read_text())
     assert given["source"] == "user"
     assert given["end"] == [n - 2 for n in recorded["end"]]
     assert done(uptake.run(phantoms, cohort, jobs=1))[CASE] == ()
     with pytest.raises(SettingsError, match="CASE=VOI"):
-        uptake.run(phantoms, cohort, voi={"*": "0,0,0:1,1,1"})
+        uptake.run(phantoms, cohort, regions={"*": "0,0,0:1,1,1"})
 
 
 def test_two_runs_at_once_are_refused(cohort: Path, phantoms: Path) -> None:

@@ -79,7 +79,7 @@ def run(  # noqa: PLR0917 (options)
             cases=case or [],
             jobs=jobs,
             scheduler=scheduler,
-            voi=_voi(voi or []),
+            regions=_regions(voi or []),
             settings_file=settings,
             on_event=on_event,
             **given,
@@ -228,7 +228,7 @@ def _sections(assignments: Sequence[str] | None) -> dict[str, Any]:
     return assigned(assignments or ())
 
 
-def _voi(texts: Sequence[str]) -> dict[str, str]:
+def _regions(texts: Sequence[str]) -> dict[str, str]:
     pairs = [text.partition("=") for text in texts]
     return {(name if equals else "*"): (value if equals else name) for name, equals, value in pairs}
 

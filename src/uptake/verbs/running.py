@@ -58,6 +58,9 @@ class RunResult:
     cases: tuple[CaseResult, ...]
     refused_sources: tuple[RefusedSource, ...]
 
+    def __fspath__(self) -> str:
+        return str(self.cohort)
+
     @property
     def ok(self) -> bool:
         """Whether nothing was refused and nothing failed."""
@@ -86,7 +89,7 @@ def run(  # noqa: PLR0913 (what a user may ask for)
     cases: Sequence[str] = (),
     jobs: int | None = None,
     scheduler: str | None = None,
-    voi: Mapping[str, str] | None = None,
+    regions: Mapping[str, str] | None = None,
     settings_file: str | Path | None = None,
     on_event: OnEvent = silent,
     **settings: Mapping[str, Any],
@@ -95,7 +98,8 @@ def run(  # noqa: PLR0913 (what a user may ask for)
 
     What is done already is not done again; a changed setting redoes exactly what depends on it. Without `sources` the
     cases of `out` are brought up to date. cases: only these. jobs: processes; None: as many as cores and memory allow.
-    scheduler: address of a Dask scheduler. voi: case id (or ``*``) -> box ``c0,r0,s0:c1,r1,s1``, XML or mask file.
+    scheduler: address of a Dask scheduler. regions: volumes of interest, case id (or ``*`` where there is one case) ->
+    box ``c0,r0,s0:c1,r1,s1``, XML or mask file.
     settings: sections as keywords, ``run(..., ftv={"pe_threshold_percent": 90})``.
     Raises SettingsError, CohortError; Refusal NO_SPACE when `out` itself cannot be written. What is wrong with a case
     or a file is in the result and in ``tables/refusals.csv``.
@@ -105,7 +109,7 @@ def run(  # noqa: PLR0913 (what a user may ask for)
         resolved = _resolved(cohort, settings_file, settings)
         write_bytes_whole(cohort.path / "uptake.toml", to_toml(resolved).encode())
         found, refused = _found(cohort, _paths(sources), on_event)
-        _give(cohort, voi or {}, found)
+        _give(cohort, regions or {}, found, cases)
         tasks = _tasks(cohort, resolved, found, cases)
         results = list(_results(tasks, jobs, scheduler, on_event))
         collect(cohort, resolved)
@@ -277,9 +281,9 @@ def _collision(case_id: str, study: StudySource) -> RefusalRecord:
     )
 
 
-def _give(cohort: Cohort, voi: Mapping[str, str], found: Mapping[str, StudySource]) -> None:
-    known = {*cohort.case_ids, *found}
-    for name, text in voi.items():
+def _give(cohort: Cohort, regions: Mapping[str, str], found: Mapping[str, StudySource], cases: Sequence[str]) -> None:
+    known = set(_wanted(sorted({*cohort.case_ids, *found}), cases))
+    for name, text in regions.items():
         if name != "*" and name not in known:
             raise SettingsError(f"there is no case {name!r} to give a VOI; there are {', '.join(sorted(known))}")
         if name == "*" and len(known) != 1:
