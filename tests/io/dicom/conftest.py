@@ -126,7 +126,7 @@ class Maker:
 
     def source(self, *series: Sequence[Dataset]) -> StudySource:
         """The one study that data sets make."""
-        found = scan([self.write(*series)])
+        found = scan([self.write(*series, to=f"study{next(self.written)}")])
         assert not found.refused
         (source,) = found.studies
         return source

@@ -15,10 +15,12 @@ from uptake.io.dicom.evidence import Evidence
 from uptake.io.dicom.faults import fault
 from uptake.io.dicom.geometry import parallel, same_plane
 from uptake.io.dicom.headers import Header
-from uptake.io.dicom.stacks import Stack, alike, covered, in_order, overlap
+from uptake.io.dicom.stacks import Stack, alike, covered, in_order, overlap, same_protocol
 from uptake.study import Code, Refusal
 
 FEWEST_PHASES = 3
+BY_NUMBER = "its series number"
+"""Which leads to a series only where no other has a number that fits: 100 to 199 all fit 11000."""
 
 
 @dataclass(frozen=True)
@@ -169,12 +171,12 @@ def _anchor(pool: Sequence[Stack], evidence: Evidence) -> tuple[Stack | None, st
     rules: tuple[tuple[Callable[[Stack], bool], str], ...] = (
         (lambda stack: any(i.sop_uid in evidence.sources for i in stack.images), "its SourceImageSequence"),
         (lambda stack: evidence.from_number(stack.first) and evidence.from_name(stack.first), "number and name"),
-        (lambda stack: evidence.from_number(stack.first), "its series number"),
+        (lambda stack: evidence.from_number(stack.first), BY_NUMBER),
         (lambda stack: evidence.from_name(stack.first), "its name"),
     )
     for rule, why in rules:
         fitting = [stack for stack in in_order(pool) if rule(stack)]
-        if fitting:
+        if len(fitting) == 1 or (fitting and why != BY_NUMBER):
             return fitting[0], why
     return None, ""
 
@@ -204,8 +206,8 @@ def _check_namesakes(chosen: Candidate, stacks: Sequence[Stack]) -> None:
         return
     order = in_order(stacks)
     for stack in order[: order.index(last)]:
-        one_orientation = parallel(stack.plane, last.plane)
-        if stack not in chosen.stacks and stack.bare_name == last.bare_name and one_orientation:
+        namesake = stack not in chosen.stacks and stack.bare_name == last.bare_name and same_protocol(stack, last)
+        if namesake and parallel(stack.plane, last.plane):
             refusal = fault([image for part in order if part in (*chosen.stacks, stack) for image in part.images])
             if refusal is not None and refusal.code == Code.GEOMETRY:
                 raise refusal

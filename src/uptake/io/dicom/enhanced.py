@@ -10,16 +10,18 @@ import pydicom
 from pydicom.dataset import Dataset
 
 from uptake.io.dicom.headers import Header, Moment, Pixels, Protocol, Vector, plane
-from uptake.io.dicom.parse import MALFORMED, seconds_of_day
+from uptake.io.dicom.parse import MALFORMED, quiet, seconds_of_day
 
 
 def expand(header: Header, data: bytes) -> tuple[Header, ...]:
     """One header per frame of an enhanced object; none where its functional groups are not understood."""
     try:
-        dataset = pydicom.dcmread(io.BytesIO(data), stop_before_pixels=True, force=True)
-        shared = dataset.get("SharedFunctionalGroupsSequence") or [Dataset()]
-        frames = dataset.get("PerFrameFunctionalGroupsSequence") or []
-        return tuple(_frame(header, _Groups(frame, shared[0]), number, dataset) for number, frame in enumerate(frames))
+        with quiet():
+            dataset = pydicom.dcmread(io.BytesIO(data), stop_before_pixels=True, force=True)
+            shared = dataset.get("SharedFunctionalGroupsSequence") or [Dataset()]
+            frames = dataset.get("PerFrameFunctionalGroupsSequence") or []
+            groups = [_Groups(frame, shared[0]) for frame in frames]
+            return tuple(_frame(header, group, number, dataset) for number, group in enumerate(groups))
     except MALFORMED:
         return ()
 

@@ -11,11 +11,14 @@ import io
 import math
 import re
 import struct
+import warnings
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pydicom
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
@@ -34,6 +37,7 @@ UNDEFINED_LENGTH = 0xFFFFFFFF
 PIXEL_DATA = ((0x7FE0, 0x0008), (0x7FE0, 0x0009), (0x7FE0, 0x0010))
 
 MALFORMED = (
+    BytesLengthException,
     InvalidDicomError,
     ArithmeticError,
     AttributeError,
@@ -76,7 +80,8 @@ def parse(file: FileRef, data: bytes) -> Header | None:
     try:
         _check_inflated(data)
         stream = io.BytesIO(data)
-        dataset = pydicom.dcmread(stream, stop_before_pixels=True, force=True, specific_tags=[*TAGS])
+        with quiet():
+            dataset = pydicom.dcmread(stream, stop_before_pixels=True, force=True, specific_tags=[*TAGS])
         header = _header(file, dataset, data, stream.tell())
     except MALFORMED as error:
         if not claims:
@@ -89,6 +94,14 @@ def parse(file: FileRef, data: bytes) -> Header | None:
             return None
         raise _unreadable(file, "ends before its study, series and instance UIDs, or has none")
     return header
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without pydicom's warnings about values that break a rule of the standard and are none of ours."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def seconds_of_day(text: str | None) -> float | None:

@@ -22,7 +22,7 @@ from pydicom.uid import (
 )
 
 from uptake.io.dicom.headers import Header, Pixels
-from uptake.io.dicom.parse import MALFORMED
+from uptake.io.dicom.parse import MALFORMED, quiet
 from uptake.io.dicom.sources import read_all
 from uptake.study import Code, Refusal
 from uptake.volume import Array
@@ -96,8 +96,8 @@ def _frames(image: Header, data: bytes, size: tuple[int, int]) -> Callable[[int]
 
 def _decoded_frames(image: Header, data: bytes) -> Callable[[int], Array]:
     try:
-        dataset = pydicom.dcmread(io.BytesIO(data), force=True)
-        array = dataset.pixel_array
+        with quiet():
+            array = pydicom.dcmread(io.BytesIO(data), force=True).pixel_array
     except MALFORMED as error:
         raise _unreadable(image, f"has pixels that cannot be decoded ({type(error).__name__})") from error
     return lambda frame: np.asarray(array[frame] if array.ndim == 3 else array)

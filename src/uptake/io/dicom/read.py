@@ -17,12 +17,12 @@ from uptake.io.dicom.faults import fault
 from uptake.io.dicom.geometry import affine_lps, arranged, grid_of, layout_of, parallel
 from uptake.io.dicom.headers import ENHANCED_CLASSES, Header
 from uptake.io.dicom.leave import is_derived, is_mr_image, is_ucsf_object, reason_to_leave
-from uptake.io.dicom.parse import MALFORMED
+from uptake.io.dicom.parse import MALFORMED, quiet
 from uptake.io.dicom.phases import Sorted, sort_phases
 from uptake.io.dicom.pixels import read_phases
 from uptake.io.dicom.scan import StudySource
 from uptake.io.dicom.sources import read_all
-from uptake.io.dicom.stacks import Stack, series_name, stacks_of
+from uptake.io.dicom.stacks import Stack, same_protocol, series_name, stacks_of
 from uptake.io.dicom.ucsf import DceReference, read_recorded
 from uptake.io.nifti import read_volume
 from uptake.study import Acquisition, Code, LeftOut, Phase, Refusal, Study
@@ -111,7 +111,8 @@ def _derived_objects(headers: Sequence[Header]) -> list[pydicom.Dataset]:
 
 def _parsed(header: Header, data: bytes) -> list[pydicom.Dataset]:
     try:
-        return [pydicom.dcmread(io.BytesIO(data), stop_before_pixels=header.modality != "SEG", force=True)]
+        with quiet():
+            return [pydicom.dcmread(io.BytesIO(data), stop_before_pixels=header.modality != "SEG", force=True)]
     except MALFORMED:
         return []
 
@@ -169,12 +170,12 @@ def _nothing_found(headers: Sequence[Header], possible: Sequence[Header]) -> Ref
 
 
 def _same_names(stacks: Sequence[Stack]) -> Iterable[tuple[Header, ...]]:
-    """Images of each series, then of all series of one name that are seen from one direction."""
+    """Images of each series, then of all series of one name and protocol that are seen from one direction."""
     series: dict[str, list[Stack]] = defaultdict(list)
     names: dict[tuple[tuple[str, ...], str], list[Stack]] = defaultdict(list)
     for stack in stacks:
         series[stack.first.series_uid].append(stack)
-        towards = next((s for s in stacks if parallel(s.plane, stack.plane)), stack)
+        towards = next(s for s in stacks if parallel(s.plane, stack.plane) and same_protocol(s, stack))
         names[stack.bare_name, towards.first.sop_uid].append(stack)
     for group in (*series.values(), *names.values()):
         yield tuple(image for stack in group for image in stack.images)

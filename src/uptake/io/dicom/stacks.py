@@ -49,26 +49,25 @@ class Stack:
         return series_name(self.first)
 
     @property
-    def words(self) -> frozenset[str]:
-        """The words of the description, lower case, figures apart."""
-        return frozenset(re.findall(r"[a-z]+", self.first.description.lower()))
+    def words(self) -> tuple[str, ...]:
+        """The words of the description, lower case, without figures (but t1 and t2 are words)."""
+        return tuple(re.findall(r"t[12](?!\d)|[a-z]+", self.first.description.lower()))
 
     @property
     def bare_name(self) -> tuple[str, ...]:
-        """The description without figures and without what tells pre from post."""
-        parts = re.findall(r"[a-z]+", self.first.description.lower())
-        return tuple(part for part in parts if part not in PRE_WORDS | POST_WORDS | NEUTRAL_WORDS)
+        """The words without those that tell pre from post."""
+        return tuple(word for word in self.words if word not in PRE_WORDS | POST_WORDS | NEUTRAL_WORDS)
 
     @property
     def says_pre(self) -> bool:
         """Whether the description says that no contrast agent had been given."""
-        return bool(self.words & PRE_WORDS)
+        return not PRE_WORDS.isdisjoint(self.words)
 
     @property
     def says_post(self) -> bool:
         """Whether the description says that contrast agent had been given."""
         plus_c = re.search(r"\+\s*c(?![a-z])|(?<![a-z])c\s*\+", self.first.description, re.I)
-        return not self.says_pre and bool(self.words & POST_WORDS or plus_c)
+        return not self.says_pre and bool(plus_c or not POST_WORDS.isdisjoint(self.words))
 
     @property
     def t1_weighted(self) -> bool:
@@ -103,11 +102,15 @@ def in_order(stacks: Iterable[Stack]) -> list[Stack]:
 
 def alike(one: Stack, other: Stack) -> bool:
     """Whether two stacks could be phases of one DCE: same planes, most positions in common, same protocol."""
+    same = same_plane(one.plane, other.plane) and overlap(one.positions, other.positions) >= 0.5
+    return same and same_protocol(one, other)
+
+
+def same_protocol(one: Stack, other: Stack) -> bool:
+    """Whether repetition time, echo time and flip angle agree to 5 %."""
     a, b = one.first.protocol, other.first.protocol
     return (
-        same_plane(one.plane, other.plane)
-        and overlap(one.positions, other.positions) >= 0.5
-        and _near(a.repetition_time_ms, b.repetition_time_ms)
+        _near(a.repetition_time_ms, b.repetition_time_ms)
         and _near(a.echo_time_ms, b.echo_time_ms)
         and _near(a.flip_angle_deg, b.flip_angle_deg)
     )
