@@ -246,6 +246,41 @@ def test_a_singular_or_undefined_affine_is_refused(tmp_path: Path, affine: Array
     _refused(tmp_path / "a.nii", Code.NO_ORIENTATION)
 
 
+@pytest.mark.parametrize(("field", "value"), [("quatern_b", 7.0), ("quatern_c", np.nan), ("pixdim", -2.0)])
+def test_a_qform_that_is_no_rotation_or_has_a_negative_spacing_is_refused(
+    tmp_path: Path, field: str, value: float
+) -> None:
+    header = nib.Nifti1Header()
+    header.set_data_shape(SHAPE)
+    header.set_qform(oblique().affine, 1)
+    header["vox_offset"] = 352
+    header[field] = [1, 2, value, 1, 1, 1, 1, 1] if field == "pixdim" else value
+    (tmp_path / "a.nii").write_bytes(header.binaryblock + bytes(10_000))
+    _refused(tmp_path / "a.nii", Code.NO_ORIENTATION)
+
+
+@pytest.mark.parametrize(
+    ("start", "content"),
+    [
+        (0, struct.pack("<i", 540)),  # a NIfTI-2 header is that long
+        (344, b"ni1\0"),  # the voxels lie in another file
+        (40, struct.pack("<h", 0)),
+        (42, struct.pack("<h", -5)),
+        (70, struct.pack("<h", 9999)),
+        (108, struct.pack("<f", np.nan)),
+        (108, struct.pack("<f", 12)),
+        (112, struct.pack("<2f", 2, np.nan)),
+    ],
+    ids=["length", "two-files", "no-axes", "negative-axis", "type", "no-start", "start-in-header", "intercept"],
+)
+def test_a_header_that_makes_no_sense_is_refused(tmp_path: Path, start: int, content: bytes) -> None:
+    write_volume(Volume(values("int16"), oblique()), tmp_path / "a.nii")
+    raw = bytearray((tmp_path / "a.nii").read_bytes())
+    raw[start : start + len(content)] = content
+    (tmp_path / "a.nii").write_bytes(raw)
+    _refused(tmp_path / "a.nii", Code.UNREADABLE)
+
+
 @pytest.mark.parametrize("name", ["a.nii", "a.nii.gz"])
 @pytest.mark.parametrize("kept", [0, 1, 200, 351, 800, -1])
 def test_a_file_cut_short_is_refused(tmp_path: Path, name: str, kept: int) -> None:
