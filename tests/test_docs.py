@@ -14,6 +14,7 @@ import pytest
 import typer.main
 
 from uptake.cli import app
+from uptake.features.catalogue import FAMILIES
 from uptake.pipeline.settings import Settings, describe
 from uptake.study import Code
 
@@ -75,8 +76,9 @@ def test_the_pages_are_built_without_a_warning(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "sphinx", "--fail-on-warning", "--keep-going", "--quiet", str(DOCS), str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    settings = (tmp_path / "settings.html").read_text("utf-8")
+    settings, features = ((tmp_path / page).read_text("utf-8") for page in ("settings.html", "features.html"))
     assert [item.name for item in describe(Settings()) if item.name not in settings] == []
+    assert [d.ibsi_tag for family in FAMILIES for d in family.definitions if d.ibsi_tag not in features] == []
 
 
 def _options(verb: str) -> set[str]:
