@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import zipfile
 from collections.abc import Callable, Sequence
@@ -145,7 +146,7 @@ class Maker:
         whole = Dataset()
         for element in images[0]:
             if element.keyword not in PER_FRAME:
-                whole.add(element)
+                whole.add(copy.deepcopy(element))
         whole.SOPClassUID = ENHANCED_MR
         whole.SOPInstanceUID = uid("enhanced", images[0].SOPInstanceUID)
         whole.NumberOfFrames = len(images)

@@ -220,6 +220,13 @@ def test_series_beyond_the_number_of_phases_ucsf_counted_do_not_count(maker: Any
     assert used(maker.read(*parts, ser_map(maker, 41000, "Dynamic: SER")), *parts) == [4, 5, 6, 7, 8]
 
 
+def test_another_number_of_phases_than_ucsf_counted_is_said(maker: Any) -> None:
+    study = maker.read(maker.series(4), ser_map(maker, 41000, "Dynamic: SER", 3))
+
+    assert len(study.phases) == 4
+    assert "UCSF counted 3 phases, 4 are there" in study.acquisition.decisions
+
+
 def test_ucsf_counts_phases_of_other_names_where_those_of_one_name_are_too_few(maker: Any) -> None:
     names = ["SAG CA", "SAG POS", "SAG LESION"]
     parts = [single(maker, 6 + phase, name, phase) for phase, name in enumerate(names)]

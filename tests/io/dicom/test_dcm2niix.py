@@ -96,11 +96,11 @@ ANGLES = st.floats(-180, 180)
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(a=ANGLES, b=st.floats(-90, 90), c=ANGLES, per_phase=st.booleans())
+@given(angles=st.tuples(ANGLES, st.floats(-90, 90), ANGLES), per_phase=st.booleans())
 def test_any_orientation(
-    maker: Any, dcm2niix: Path, tmp_path: Path, a: float, b: float, c: float, per_phase: bool
+    maker: Any, dcm2niix: Path, tmp_path: Path, angles: tuple[float, float, float], per_phase: bool
 ) -> None:
-    axes = turned(a, b, c)
+    axes = turned(*angles)
     tags = {"MRAcquisitionType": "3D", "orientation": tuple(np.round(axes[:, :2].T.ravel(), 8))}
     if per_phase:
         images = [maker.series(1, number=4 + phase, first_phase=phase, **tags) for phase in range(3)]

@@ -127,11 +127,31 @@ def test_everything_beside_the_dce_is_left_out_with_its_reason(maker: Any, chang
 
     assert {left.what: (left.files, left.reason) for left in acquisition.left_out} == {
         "series 1 'scout' (MR)": (6, "a localizer (ImageType LOCALIZER)"),
-        "series 2 'T2 FSE' (MR)": (6, "another series than the DCE"),
+        "series 2 'T2 FSE' (MR)": (6, "another series"),
         "series 9 'Report' (SR)": (1, "not an MR image (SR)"),
         "series 6 'Dynamic_SUB' (MR)": (18, "named as a subtraction"),
         "series 7 'sum' (MR)": (18, "derived from other images"),
     }
+
+
+def test_images_of_the_dces_own_series_in_other_planes_are_left_out_too(maker: Any, change: Any) -> None:
+    images = maker.series()
+    scout = [
+        change(image, SeriesInstanceUID=images[0].SeriesInstanceUID)
+        for image in maker.series(
+            1,
+            slices=2,
+            number=4,
+            description="x",
+            orientation=(1, 0, 0, 0, 1, 0),
+            SeriesDescription="Dynamic",
+            AcquisitionTime="090000",
+        )
+    ]
+
+    (left,) = maker.read(images, scout).acquisition.left_out
+
+    assert (left.files, left.reason) == (2, "other planes than the rest of its series")
 
 
 def test_pixels_of_what_is_left_out_are_never_needed(maker: Any) -> None:

@@ -70,6 +70,8 @@ def choose(stacks: Sequence[Stack], evidence: Evidence | None) -> tuple[Candidat
     chosen = candidates[0]
     if evidence is None:
         _check_namesakes(chosen, usable)
+    elif evidence.n_phases not in (None, chosen.phases):
+        decisions.append(f"UCSF counted {evidence.n_phases} phases, {chosen.phases} are there")
     return chosen, (f"DCE: {chosen.name}, {chosen.why}", *decisions)
 
 

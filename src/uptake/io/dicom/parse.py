@@ -370,9 +370,11 @@ def _begins_with_element(data: bytes) -> bool:
 
 def _check_inflated(data: bytes) -> None:
     """Refuses a deflated data set that would not stop growing, before a library inflates it whole."""
-    if DeflatedExplicitVRLittleEndian.encode() + b"\0" not in data[:1024]:
+    if data[128:132] != b"DICM" or len(data) < 144:
         return
-    start = 132 + 12 + struct.unpack("<I", data[140:144])[0]
+    start = 144 + int(struct.unpack("<I", data[140:144])[0])
+    if DeflatedExplicitVRLittleEndian.encode() not in data[132:start]:
+        return
     inflating = zlib.decompressobj(-zlib.MAX_WBITS)
     inflating.decompress(data[start:], MAX_INFLATED_BYTES)
     if inflating.unconsumed_tail:

@@ -31,7 +31,7 @@ NATIVE = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian)
 INT16 = np.iinfo(np.int16)
 
 
-def read_phases(phases: Sequence[Sequence[Header]]) -> tuple[Array, ...]:
+def read_phases(phases: Sequence[Sequence[Header]]) -> list[Array]:
     """The intensities of phases whose images ascend along the normal: arrays (column, row, slice), all of one type.
 
     int16 where every slope is 1, every intercept whole and every value fits, else float32 (slope and intercept
@@ -45,7 +45,7 @@ def read_phases(phases: Sequence[Sequence[Header]]) -> tuple[Array, ...]:
     rescaled = _rescaled(stored, phases)
     for number, values in enumerate(rescaled, start=1):
         _check_values(values, number)
-    return tuple(values.T for values in rescaled)
+    return [values.T for values in rescaled]
 
 
 def _check(image: Header) -> None:
@@ -98,7 +98,7 @@ def _decoded_frames(image: Header, data: bytes) -> Callable[[int], Array]:
     try:
         with quiet():
             array = pydicom.dcmread(io.BytesIO(data), force=True).pixel_array
-    except MALFORMED as error:
+    except (*MALFORMED, RuntimeError) as error:
         raise _unreadable(image, f"has pixels that cannot be decoded ({type(error).__name__})") from error
     return lambda frame: np.asarray(array[frame] if array.ndim == 3 else array)
 
@@ -132,14 +132,14 @@ def _sign_extended(values: Array, pixels: Pixels) -> Array:
     return extended
 
 
-def _rescaled(stored: Sequence[Array], phases: Sequence[Sequence[Header]]) -> list[Array]:
+def _rescaled(stored: list[Array], phases: Sequence[Sequence[Header]]) -> list[Array]:
+    """The stored values with slope and intercept applied; `stored` is emptied on the way to spare memory."""
     pairs = [[(_layout(i).slope or 1.0, _layout(i).intercept or 0.0) for i in phase] for phase in phases]
-    if all(slope == 1 and intercept == int(intercept) for phase in pairs for slope, intercept in phase):
-        whole = [_shifted(values, [int(b) for _, b in phase]) for values, phase in zip(stored, pairs, strict=True)]
-        if all(INT16.min <= values.min() and values.max() <= INT16.max for values in whole):
-            return [values.astype(np.int16, copy=False) for values in whole]
-        return [values.astype(np.float32) for values in whole]
-    return [_scaled(values, phase) for values, phase in zip(stored, pairs, strict=True)]
+    if not all(slope == 1 and intercept == int(intercept) for phase in pairs for slope, intercept in phase):
+        return [_scaled(stored.pop(0), phase) for phase in pairs]
+    whole = [_shifted(stored.pop(0), [int(intercept) for _, intercept in phase]) for phase in pairs]
+    fits = all(INT16.min <= values.min() and values.max() <= INT16.max for values in whole)
+    return [whole.pop(0).astype(np.int16 if fits else np.float32, copy=False) for _ in pairs]
 
 
 def _shifted(values: Array, intercepts: Sequence[int]) -> Array:

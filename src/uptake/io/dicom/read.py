@@ -188,11 +188,13 @@ def _study(
     planes = [image.plane for image in first if image.plane is not None]
     affine, (columns, rows) = affine_lps(planes), planes[0].size
     shape = columns, rows, len(first)
-    series = {image.series_uid: None for phase in ordered.phases for image in phase}
+    images = [image for phase in ordered.phases for image in phase]
+    series = {image.series_uid: None for image in images}
     rotated = len(series) == len(ordered.phases) and first[0].protocol.acquisition_type == "3D"
     layout = layout_of(affine, shape, rotated=rotated)
     grid = grid_of(affine, shape, layout)
-    volumes = [Volume(arranged(array, layout), grid) for array in read_phases(ordered.phases)]
+    arrays = read_phases(ordered.phases)
+    volumes = [Volume(arranged(arrays.pop(0), layout), grid) for _ in ordered.phases]
     recorded = read_recorded(objects, DceReference(_phase_of_uid(ordered), len(volumes), shape, affine))
     protocol = first[0].protocol
     acquisition = Acquisition(
@@ -211,7 +213,7 @@ def _study(
         series_uids=tuple(series),
         layout=layout,
         decisions=(*decisions, *ordered.decisions),
-        left_out=_left_out(source.headers, set(series)),
+        left_out=_left_out(source.headers, {image.sop_uid for image in images}, set(series)),
         recorded=recorded,
     )
     phases = tuple(Phase(volume, time) for volume, time in zip(volumes, ordered.times_s, strict=True))
@@ -227,14 +229,14 @@ def _phase_of_uid(ordered: Sorted) -> dict[str, int]:
     return {uid: min(numbers) for uid, numbers in phases.items() if len(numbers) == 1}
 
 
-def _left_out(headers: Sequence[Header], used: set[str]) -> tuple[LeftOut, ...]:
+def _left_out(headers: Sequence[Header], used: set[str], series: set[str]) -> tuple[LeftOut, ...]:
     counts: Counter[tuple[float, str, str]] = Counter()
     for header in headers:
-        if header.series_uid in used:
-            continue
-        number = float("inf") if header.series_number is None else header.series_number
-        reason = reason_to_leave(header) or "another series than the DCE"
-        counts[number, f"{series_name(header)} ({header.modality or 'no modality'})", reason] += 1
+        if header.sop_uid not in used:
+            number = float("inf") if header.series_number is None else header.series_number
+            other = "other planes than the rest of its series" if header.series_uid in series else "another series"
+            what = f"{series_name(header)} ({header.modality or 'no modality'})"
+            counts[number, what, reason_to_leave(header) or other] += 1
     return tuple(LeftOut(what, files, reason) for (_, what, reason), files in sorted(counts.items()))
 
 
