@@ -51,7 +51,7 @@ PLAIN = turned(0, (0.8, 0.7, 2.0), (3.0, -20.0, 7.0))
 # Which grids: the 1 mm one, a shifted one that reaches over every edge, and a flipped one.
 SHIFTED = turned(0, (0.9, 1.1, 1.3), (0.13, -22.0, 1.0))
 FLIPPED = PLAIN.copy()
-FLIPPED[0, 0], FLIPPED[0, 3] = -PLAIN[0, 0], 25.0
+FLIPPED[0, 0], FLIPPED[0, 3] = -PLAIN[0, 0], 25.1
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
