@@ -77,7 +77,7 @@ def test_a_missing_frame_is_a_missing_slice(maker: Any) -> None:
     refusal = maker.refusal([maker.enhanced(images)])
 
     assert refusal.code == Code.MISSING_SLICE
-    assert "phase 2 lacks the slice at -7.00 mm" in refusal.found
+    assert "phase 2 lacks slice 3 at (7, 7, 9) mm" in refusal.found
 
 
 def test_fewer_frames_in_the_pixels_than_are_described_are_refused(maker: Any) -> None:

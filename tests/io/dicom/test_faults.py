@@ -31,14 +31,14 @@ def test_a_missing_slice_is_named_with_its_phase_and_position(maker: Any) -> Non
     refusal = maker.refusal(images)
 
     assert refusal.code == Code.MISSING_SLICE
-    assert "phase 2 lacks the slice at -7.00 mm" in refusal.found
+    assert "phase 2 lacks slice 3 at (7, 7, 9) mm" in refusal.found
 
 
 def test_several_missing_slices_of_one_phase_are_named_together(maker: Any) -> None:
     images = maker.series()
     del images[12:14]
 
-    assert "phase 3 lacks the slice at -11.00 mm, -9.00 mm" in maker.refusal(images).found
+    assert "phase 3 lacks slice 1 at (11, 7, 9) mm, slice 2 at (9, 7, 9) mm" in maker.refusal(images).found
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_a_missing_slice_is_named_from_the_order_of_instances_where_there_is_no_
     refusal = maker.refusal(images)
 
     assert refusal.code == Code.MISSING_SLICE
-    assert "phase 2 lacks the slice at -7.00 mm" in refusal.found
+    assert "phase 2 lacks slice 3 at (7, 7, 9) mm" in refusal.found
 
 
 def test_a_missing_slice_is_named_in_one_series_of_several(maker: Any) -> None:
@@ -68,7 +68,7 @@ def test_a_missing_slice_is_named_in_one_series_of_several(maker: Any) -> None:
     refusal = maker.refusal(first, second, third)
 
     assert refusal.code == Code.MISSING_SLICE
-    assert "phase 3 lacks the slice at -11.00 mm" in refusal.found
+    assert "phase 3 lacks slice 1 at (11, 7, 9) mm" in refusal.found
 
 
 def test_a_slice_missing_where_time_runs_fastest_is_found_though_its_phase_is_not(maker: Any) -> None:
@@ -80,7 +80,7 @@ def test_a_slice_missing_where_time_runs_fastest_is_found_though_its_phase_is_no
     refusal = maker.refusal(images)
 
     assert refusal.code == Code.MISSING_SLICE
-    assert "-7.00 mm (2 times)" in refusal.found
+    assert "slice 3 at (7, 7, 9) mm: 2 times" in refusal.found
 
 
 def test_a_slice_that_all_phases_lack_is_an_unequal_gap(maker: Any) -> None:
@@ -143,7 +143,8 @@ def test_fewer_than_two_phases_after_contrast_are_refused_with_what_was_there(ma
     refusal = maker.refusal(maker.series(phases))
 
     assert refusal.code == Code.FEW_PHASES
-    assert f"series 4 'Dynamic': {phases} phases of 6 slices" in refusal.found
+    counted = "1 phase" if phases == 1 else "2 phases"
+    assert f"series 4 'Dynamic': {counted} of 6 slices" in refusal.found
 
 
 def test_slices_of_one_phase_acquired_in_packages_are_not_phases(maker: Any) -> None:

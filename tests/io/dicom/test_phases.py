@@ -201,7 +201,7 @@ def test_an_image_that_is_there_twice_under_two_names_is_refused(maker: Any) -> 
     refusal = maker.refusal(images, [twin])
 
     assert refusal.code == Code.PHASES
-    assert "(4 times)" in refusal.found
+    assert "slice 4 at (5, 7, 9) mm: 4 times" in refusal.found
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -134,6 +134,15 @@ def test_everything_beside_the_dce_is_left_out_with_its_reason(maker: Any, chang
     }
 
 
+def test_a_time_series_of_another_modality_beside_an_mr_localizer_is_refused(maker: Any) -> None:
+    localizer = maker.series(1, slices=3, number=1, description="localizer")
+
+    refusal = maker.refusal(maker.series(Modality="CT"), localizer)
+
+    assert refusal.code == Code.NOT_MR
+    assert "CT (18 files), MR (3 files)" in refusal.found
+
+
 def test_images_of_the_dces_own_series_in_other_planes_are_left_out_too(maker: Any, change: Any) -> None:
     images = maker.series()
     scout = [

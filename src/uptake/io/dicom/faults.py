@@ -111,12 +111,12 @@ def _other_positions(stack: TimeStack, groups: Groups) -> Refusal | None:
         if extra:
             check_steps(sorted(stack.offsets[item] for item in group), f"phase {number}")
             return _geometry(
-                f"phase {number} has slices at {_places(stack, extra)} where others have {_places(stack, absent)}"
+                f"phase {number} has {places(stack, extra)}, where the other phases have {places(stack, absent)}"
             )
         if absent:
             return Refusal(
                 Code.MISSING_SLICE,
-                found=f"phase {number} lacks the slice at {_places(stack, absent)}; there are {len(groups)} phases "
+                found=f"phase {number} lacks {places(stack, absent)}; there are {len(groups)} phases "
                 f"and {len(usual)} slice positions",
                 allowed="every slice position in every phase",
                 remedy="export or download the series again",
@@ -133,9 +133,12 @@ def _geometry(found: str) -> Refusal:
     )
 
 
-def _places(stack: TimeStack, indices: Sequence[int]) -> str:
-    shown = ", ".join(f"{stack.positions[index]:.2f} mm" for index in indices[:5])
-    more = f" and {len(indices) - 5} more" if len(indices) > 5 else ""
+def places(stack: TimeStack, indices: Sequence[int]) -> str:
+    """Slice numbers along the normal, with ImagePositionPatient, in words."""
+    firsts = [stack.images[stack.indices.index(index)].plane for index in indices[:3]]
+    numbered = zip(indices, firsts, strict=False)
+    shown = ", ".join(f"slice {index + 1} at ({_numbers(plane.position)}) mm" for index, plane in numbered if plane)
+    more = f" and {len(indices) - 3} more" if len(indices) > 3 else ""
     return (shown or "none") + more
 
 

@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from uptake.io.dicom.faults import fault
+from uptake.io.dicom.faults import fault, places
 from uptake.io.dicom.geometry import check_steps
 from uptake.io.dicom.headers import Header
 from uptake.io.dicom.moments import Groups, TimeStack, time_groups, time_stack, unwrapped, value_groups
@@ -195,12 +195,12 @@ def _earliest(times: Iterable[float | None]) -> float | None:
 
 
 def _uneven(stack: TimeStack) -> Refusal:
-    often = Counter(stack.indices)
-    odd = [(stack.positions[index], count) for index, count in sorted(often.items()) if count != stack.count]
-    where = ", ".join(f"{position:.2f} mm ({count} times)" for position, count in odd[:5])
+    counts = Counter(stack.indices)
+    odd = sorted(index for index, count in counts.items() if count != stack.count)
+    often = ", ".join(str(counts[index]) for index in odd[:3])
     return Refusal(
-        Code.MISSING_SLICE if all(count < stack.count for _, count in odd) else Code.PHASES,
-        found=f"most slice positions occur {stack.count} times, but not these: {where}",
+        Code.MISSING_SLICE if all(counts[index] < stack.count for index in odd) else Code.PHASES,
+        found=f"most slices are there {stack.count} times, but {places(stack, odd)}: {often} times",
         allowed="every slice position once in every phase",
         remedy="export the series again; remove images that are there twice",
     )

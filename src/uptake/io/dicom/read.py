@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -77,13 +78,7 @@ def _check_identity(source: StudySource) -> None:
             remedy="find out whose images they are, and separate them",
         )
     if not any(is_mr_image(header) for header in source.headers):
-        kinds = Counter(header.modality or "none" for header in source.headers)
-        raise Refusal(
-            Code.NOT_MR,
-            found="no MR image; modalities: " + ", ".join(f"{kind} ({n} files)" for kind, n in sorted(kinds.items())),
-            allowed="a study with an MR time series",
-            remedy="give the MR study of the patient",
-        )
+        raise _not_mr(source.headers)
 
 
 def _images(headers: Sequence[Header]) -> tuple[Header, ...]:
@@ -158,6 +153,9 @@ def _nothing_found(headers: Sequence[Header], possible: Sequence[Header]) -> Ref
     unplaced = [image for image in possible if image.plane is None]
     if unplaced:
         return _no_orientation(unplaced)
+    others = [header for header in headers if header.plane is not None and not is_mr_image(header)]
+    if len(others) > len(possible):
+        return _not_mr(headers)
     stacks = stacks_of(possible)
     for images in _same_names(stacks):
         try:
@@ -188,16 +186,27 @@ def _study(
     planes = [image.plane for image in first if image.plane is not None]
     affine, (columns, rows) = affine_lps(planes), planes[0].size
     shape = columns, rows, len(first)
-    images = [image for phase in ordered.phases for image in phase]
-    series = {image.series_uid: None for image in images}
-    rotated = len(series) == len(ordered.phases) and first[0].protocol.acquisition_type == "3D"
-    layout = layout_of(affine, shape, rotated=rotated)
+    layout = layout_of(affine, shape, rotated=_is_3d_series_per_phase(ordered))
     grid = grid_of(affine, shape, layout)
     arrays = read_phases(ordered.phases)
     volumes = [Volume(arranged(arrays.pop(0), layout), grid) for _ in ordered.phases]
     recorded = read_recorded(objects, DceReference(_phase_of_uid(ordered), len(volumes), shape, affine))
-    protocol = first[0].protocol
-    acquisition = Acquisition(
+    acquisition = dataclasses.replace(_acquisition(source, ordered, decisions), layout=layout, recorded=recorded)
+    phases = tuple(Phase(volume, time) for volume, time in zip(volumes, ordered.times_s, strict=True))
+    return Study(case_id, phases, acquisition)
+
+
+def _is_3d_series_per_phase(ordered: Sorted) -> bool:
+    """Whether dcm2niix would write each phase as a volume of its own, and turn it."""
+    series = {image.series_uid for phase in ordered.phases for image in phase}
+    return len(series) == len(ordered.phases) and ordered.phases[0][0].protocol.acquisition_type == "3D"
+
+
+def _acquisition(source: StudySource, ordered: Sorted, decisions: tuple[str, ...]) -> Acquisition:
+    images = [image for phase in ordered.phases for image in phase]
+    series = {image.series_uid: None for image in images}
+    protocol = images[0].protocol
+    return Acquisition(
         manufacturer=protocol.manufacturer,
         model=protocol.model,
         field_strength_t=protocol.field_strength_t,
@@ -211,13 +220,9 @@ def _study(
         visit=source.visit,
         study_uid=source.study_uid,
         series_uids=tuple(series),
-        layout=layout,
         decisions=(*decisions, *ordered.decisions),
         left_out=_left_out(source.headers, {image.sop_uid for image in images}, set(series)),
-        recorded=recorded,
     )
-    phases = tuple(Phase(volume, time) for volume, time in zip(volumes, ordered.times_s, strict=True))
-    return Study(case_id, phases, acquisition)
 
 
 def _phase_of_uid(ordered: Sorted) -> dict[str, int]:
@@ -272,6 +277,16 @@ def _read_nifti(source: StudySource, case_id: str) -> Study:
     return Study(case_id, tuple(Phase(volume, None) for volume in volumes), Acquisition(decisions=said))
 
 
+def _not_mr(headers: Sequence[Header]) -> Refusal:
+    kinds = Counter(header.modality or "none" for header in headers)
+    return Refusal(
+        Code.NOT_MR,
+        found="no MR time series; modalities: " + ", ".join(f"{kind} ({n} files)" for kind, n in sorted(kinds.items())),
+        allowed="a study with an MR time series",
+        remedy="give the MR study of the patient",
+    )
+
+
 def _truncated(header: Header) -> Refusal:
     return Refusal(
         Code.UNREADABLE,
@@ -293,8 +308,15 @@ def _no_orientation(images: Sequence[Header]) -> Refusal:
 
 def _few_phases(stacks: Sequence[Stack]) -> Refusal:
     most = sorted(stacks, key=lambda stack: (-stack.phases, -len(stack.positions), stack.name))[:5]
-    listed = "; ".join(f"{stack.name}: {stack.phases} phases of {len(stack.positions)} slices" for stack in most)
+    listed = "; ".join(
+        f"{stack.name}: {_counted(stack.phases, 'phase')} of {_counted(len(stack.positions), 'slice')}"
+        for stack in most
+    )
     return _too_few(listed or "no original MR series")
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _too_few(found: str) -> Refusal:
