@@ -218,7 +218,7 @@ def test_status_says_why_a_step_would_run_and_who_is_awaited(cohort: Path) -> No
 
 
 def test_a_dry_run_tells_the_same_and_writes_nothing(phantoms: Path, tmp_path: Path) -> None:
-    plans = verbs.planned(phantoms, tmp_path / "none")
+    plans = verbs.planned(phantoms, tmp_path / "none").cases
     assert {todo.reason for todo in plans[CASE] if todo.step.form} == {"new"}
     assert not (tmp_path / "none").exists()
 

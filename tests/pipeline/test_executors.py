@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
@@ -51,44 +48,6 @@ def test_a_killed_process_costs_its_own_task_only() -> None:
 def test_an_error_in_a_task_is_raised() -> None:
     with pytest.raises(ValueError, match="no 1"):
         list(in_pool(fail, [1], jobs=1))
-
-
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[str]:
-    """A Dask scheduler and two worker processes on the loopback address; the address."""
-    pytest.importorskip("distributed", reason="the extra 'cluster' is not installed")
-    file = tmp_path / "scheduler.json"
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    flags = ["--scheduler-file", str(file), "--host", "127.0.0.1"]
-    commands = [["scheduler", *flags, "--port", "0", "--dashboard-address", "127.0.0.1:0"]]
-    commands += [["worker", "--scheduler-file", str(file), "--host", "127.0.0.1", "--nthreads", "1", "--no-nanny",
-                  "--dashboard-address", "127.0.0.1:0", "--local-directory", str(tmp_path)]] * 2  # fmt: skip
-    running = [
-        subprocess.Popen(
-            [sys.executable, "-m", "distributed.cli.dask_" + command[0], *command[1:]],
-            env=environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        for command in commands
-    ]
-    try:
-        yield _address(file)
-    finally:
-        for process in running:
-            process.kill()
-            process.wait()
-
-
-def _address(file: Path) -> str:
-    import json
-
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        if file.is_file() and file.read_text():
-            return str(json.loads(file.read_text())["address"])
-        time.sleep(0.1)
-    raise TimeoutError("the scheduler did not start")
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

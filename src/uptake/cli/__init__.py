@@ -10,13 +10,12 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 
-if TYPE_CHECKING:
-    from uptake.pipeline.plan import Todo
-    from uptake.verbs import RunResult
+from uptake import __version__
+from uptake.cli.show import show_plan, show_result, show_status
 
 app = typer.Typer(
     name="uptake",
@@ -44,9 +43,24 @@ VoiOption = Annotated[
 def main() -> None:
     """The command ``uptake``: errors that uptake explains become one line and an exit code."""
     try:
-        app()
+        app(prog_name="uptake")
     except Exception as error:  # noqa: BLE001 (raised again unless it is one of ours)
         _explain(error)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"uptake {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="the version, and nothing else")
+    ] = False,
+) -> None:
+    """Say what holds for every verb."""
 
 
 @app.command()
@@ -69,9 +83,10 @@ def run(  # noqa: PLR0917 (options)
 
     given = _sections(assign)
     if dry_run:
-        plans = verbs.planned(sources or [], out, cases=case or [], settings_file=settings, **given)
-        _show_plans(plans, as_json)
-        return
+        planned = verbs.planned(
+            sources or [], out, cases=case or [], regions=_regions(voi or []), settings_file=settings, **given
+        )
+        show_plan(planned, as_json)
     with _progress(quiet=as_json) as on_event:
         result = verbs.run(
             sources or [],
@@ -84,7 +99,7 @@ def run(  # noqa: PLR0917 (options)
             on_event=on_event,
             **given,
         )
-    _show_result(result, as_json)
+    show_result(result, as_json)
 
 
 @app.command()
@@ -92,53 +107,67 @@ def status(cohort: CohortPath, case: Cases = None, as_json: Json = False) -> Non
     """Cases x steps: what is made, what is missing, and why it would run."""
     from uptake import verbs
 
-    _show_plans(verbs.status(cohort, cases=case or []), as_json)
+    show_status(verbs.status(cohort, cases=case or []), as_json)
 
 
 @app.command(name="import")
-def import_(
+def import_(  # noqa: PLR0917 (options)
     cohort: CohortPath,
     masks: Annotated[Path, typer.Argument(metavar="MASKS", help="a folder of <case>.nii.gz, or one mask with --case")],
-    kind: Annotated[str, typer.Option("--as", metavar="reader|truth|ftv", help="what the masks are")],
+    kind: Annotated[
+        Literal["reader", "truth", "ftv"], typer.Option("--as", metavar="reader|truth|ftv", help="what the masks are")
+    ],
     reader: Annotated[str, typer.Option("--reader", metavar="NAME", help="who made them")] = "",
     case: Cases = None,
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Masks made elsewhere into a cohort, with a check of the grid: NIfTI or DICOM SEG."""
     from uptake import verbs
 
-    result = verbs.import_masks(cohort, masks, as_=kind, reader=reader, cases=case or [])
+    result = verbs.import_masks(cohort, masks, as_=kind, reader=reader, cases=case or [], dry_run=dry_run)
     if as_json:
         typer.echo(json.dumps({"imported": result.imported, "refused": [vars(r) for r in result.refused]}, indent=2))
     else:
+        done = "would be imported" if dry_run else "imported"
         for name in result.imported:
-            typer.echo(f"{name}: imported as {kind}")
+            typer.echo(f"{name}: {done} as {kind}")
         for refused in result.refused:
-            typer.echo(f"{refused.case_id}: {refused.code}: {refused.found}; {refused.remedy}", err=True)
+            typer.echo(f"{refused.case_id}: refused: {refused.code}: {refused.found}; {refused.remedy}", err=True)
+        why = f"; {len(result.refused)} refused, why: above" if result.refused else ""
+        typer.echo(f"{len(result.imported)} of {len(result.imported) + len(result.refused)} masks {done}{why}")
     raise typer.Exit(1 if result.refused else 0)
 
 
 @app.command()
-def report(cohort: CohortPath, jobs: Jobs = None, as_json: Json = False) -> None:
-    """Bring the pages for people up to date and say where they are."""
+def report(
+    cohort: CohortPath, case: Cases = None, jobs: Jobs = None, dry_run: DryRun = False, as_json: Json = False
+) -> None:
+    """Bring the pages for people up to date, with whatever they show, and say where they are."""
     from uptake import verbs
 
+    if dry_run:
+        show_status(verbs.status(cohort, cases=case or []), as_json)
     with _progress(quiet=as_json) as on_event:
-        result = verbs.report(cohort, jobs=jobs, on_event=on_event)
-    _show_result(result, as_json)
+        result = verbs.report(cohort, cases=case or [], jobs=jobs, on_event=on_event)
+    show_result(result, as_json)
 
 
 @app.command()
 def features(
-    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="NIfTI")],
-    mask: Annotated[Path, typer.Argument(metavar="MASK", help="NIfTI mask on the same grid")],
+    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="NIfTI", exists=True, dir_okay=False)],
+    mask: Annotated[
+        Path, typer.Argument(metavar="MASK", help="NIfTI mask on the same grid", exists=True, dir_okay=False)
+    ],
     csv: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="write the long table here")] = None,
+    settings: SettingsFile = None,
+    assign: Assignments = None,
     as_json: Json = False,
 ) -> None:
     """Radiomic features of one image inside one mask; no cohort needed."""
     from uptake import verbs
 
-    table = verbs.features(image, mask, csv=csv)
+    table = verbs.features(image, mask, csv=csv, settings_file=settings, **_sections(assign))
     if as_json:
         typer.echo(json.dumps([{**vars(row), "value": None if row.reason else row.value} for row in table], indent=2))
     elif csv is None:
@@ -146,6 +175,8 @@ def features(
             typer.echo(
                 f"{row.ibsi}  {row.name:<48} {row.value:>14.6g} {row.unit}{'  ' + row.reason if row.reason else ''}"
             )
+    else:
+        typer.echo(f"{len(table)} features in {csv}")
 
 
 @app.command()
@@ -153,20 +184,45 @@ def phantom(  # noqa: PLR0917 (options)
     to: Annotated[Path, typer.Option("--to", metavar="DIR", help="the folder to write")],
     cases: Annotated[int, typer.Option("--cases", min=1, help="how many")] = 1,
     seed: Annotated[int, typer.Option("--seed", help="same seed, same bytes")] = 0,
-    vendor: Annotated[str, typer.Option("--vendor", metavar="ge|siemens|philips", help="whose DICOM habits")] = "ge",
-    view: Annotated[str, typer.Option("--view", metavar="sagittal|axial", help="orientation")] = "sagittal",
+    vendor: Annotated[
+        Literal["ge", "siemens", "philips"],
+        typer.Option("--vendor", metavar="ge|siemens|philips", help="whose DICOM habits"),
+    ] = "ge",
+    view: Annotated[
+        Literal["sagittal", "axial"], typer.Option("--view", metavar="sagittal|axial", help="orientation")
+    ] = "sagittal",
     snr: Annotated[float, typer.Option("--snr", help="in fibroglandular tissue before contrast")] = 40.0,
-    size: Annotated[str, typer.Option("--size", metavar="full|small", help="matrix size")] = "full",
+    size: Annotated[
+        Literal["full", "small"], typer.Option("--size", metavar="full|small", help="matrix size")
+    ] = "full",
+    jobs: Jobs = None,
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Labelled synthetic breast DCE-MRI as DICOM, with its truth."""
     from uptake import verbs
 
-    with _progress(quiet=as_json) as on_event:
+    with _progress(quiet=as_json or dry_run) as on_event:
         made = verbs.phantom(
-            to, cases=cases, seed=seed, vendor=vendor, view=view, snr=snr, size=size, on_event=on_event
+            to,
+            cases=cases,
+            seed=seed,
+            vendor=vendor,
+            view=view,
+            snr=snr,
+            size=size,
+            jobs=jobs,
+            dry_run=dry_run,
+            on_event=on_event,
         )
-    typer.echo(json.dumps(made) if as_json else f"{len(made)} phantoms in {to}; what is true of them in {to}/truth.csv")
+    if as_json:
+        typer.echo(json.dumps(made))
+    elif dry_run:
+        for name in made:
+            typer.echo(f"{name}: would be {'made anew' if (to / name).exists() else 'new'}")
+        typer.echo(f"{len(made)} phantoms would be written to {to}")
+    else:
+        typer.echo(f"{len(made)} phantoms in {to}; what is true of them in {to}/truth.csv")
 
 
 @app.command()
@@ -174,13 +230,14 @@ def demo(
     to: Annotated[Path, typer.Option("--to", metavar="DIR", help="the folder to write")] = Path("demo"),
     cases: Annotated[int, typer.Option("--cases", min=1, help="how many phantoms")] = 3,
     jobs: Jobs = None,
+    as_json: Json = False,
 ) -> None:
     """A small phantom cohort through everything; prints where the report is."""
     from uptake import verbs
 
-    with _progress(quiet=False) as on_event:
+    with _progress(quiet=as_json) as on_event:
         result = verbs.demo(to, cases=cases, jobs=jobs, on_event=on_event)
-    _show_result(result, as_json=False)
+    show_result(result, as_json)
 
 
 @app.command()
@@ -231,58 +288,6 @@ def _sections(assignments: Sequence[str] | None) -> dict[str, Any]:
 def _regions(texts: Sequence[str]) -> dict[str, str]:
     pairs = [text.partition("=") for text in texts]
     return {(name if equals else "*"): (value if equals else name) for name, equals, value in pairs}
-
-
-def _show_plans(plans: dict[str, tuple[Todo, ...]], as_json: bool) -> None:
-    if as_json:
-        plain = {
-            name: [{"step": t.step.makes, "state": _state(t), "reason": t.reason} for t in todos if _shown(t)]
-            for name, todos in plans.items()
-        }
-        typer.echo(json.dumps(plain, indent=2))
-        return
-    for name, todos in plans.items():
-        typer.echo(name)
-        for item in todos:
-            if _shown(item):
-                typer.echo(f"  {item.step.makes:<14} {_state(item):<9} {_words(item)}".rstrip())
-    waiting = sum(any(t.reason for t in todos) for todos in plans.values())
-    typer.echo(f"{waiting} of {len(plans)} cases have something to do")
-
-
-def _shown(item: Todo) -> bool:
-    return item.step.form is not None or item.awaited
-
-
-def _state(item: Todo) -> str:
-    if item.awaited:
-        return "awaited" if item.key == "absent" else "given"
-    if item.reason:
-        return "to do"
-    return "refused" if item.record and item.record.refusal else "made"
-
-
-def _words(item: Todo) -> str:
-    if item.awaited:
-        return item.step.awaits if item.key == "absent" else ""
-    if item.reason:
-        return item.reason
-    return str(item.record.refusal.found) if item.record and item.record.refusal else ""
-
-
-def _show_result(result: RunResult, as_json: bool) -> NoReturn:
-    made = [case for case in result.cases if case.refusal is None]
-    if as_json:
-        typer.echo(json.dumps(result.plain(), indent=2))
-    else:
-        for refused in result.refused_sources:
-            typer.echo(f"refused {refused.source}: {refused.refusal.code}: {refused.refusal.found}", err=True)
-        typer.echo(f"report: {result.cohort / 'report' / 'index.html'}")
-        words = f"{len(made)} of {len(result.cases)} cases made"
-        refusals = len(result.cases) - len(made) + len(result.refused_sources)
-        where = f"; {refusals} refused, why: {result.cohort / 'tables' / 'refusals.csv'}" if refusals else ""
-        typer.echo(words + where)
-    raise typer.Exit(0 if result.ok else 1)
 
 
 def _progress(*, quiet: bool) -> Any:  # noqa: ANN401 (a context manager of a callback)

@@ -5,9 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from uptake.io.dicom.scan import StudySource
-from uptake.io.given import READER_MASKS, TRUTH_MASKS, VOI_FILE, VOI_MASK, load_given, load_stv
+from uptake.io.given import (
+    READER_MASKS,
+    TRUTH_MASKS,
+    VOI_FILE,
+    VOI_MASK,
+    GivenVoi,
+    load_given,
+    load_stv,
+    write_given,
+)
 from uptake.io.store import CaseRecord, Cohort, RefusalRecord
 from uptake.pipeline.plan import Todo
 from uptake.pipeline.runner import ABSENT, Input, Place, file_key, run_steps, todo
@@ -63,10 +73,19 @@ def finished_case(task: CaseTask) -> CaseResult | None:
     return CaseResult(task.case_id, awaits=awaits)
 
 
-def case_todo(cohort: Cohort, case_id: str, settings: Settings, source: StudySource | None = None) -> tuple[Todo, ...]:
-    """What would be done of a case, and why."""
+def case_todo(
+    cohort: Cohort,
+    case_id: str,
+    settings: Settings,
+    source: StudySource | None = None,
+    voi: GivenVoi | None = None,
+) -> tuple[Todo, ...]:
+    """What would be done of a case, and why; `voi`: as if this one had been given."""
     record = _with_source(cohort.record(case_id), source)
-    return todo(STEPS, _place(cohort, record), settings, case_inputs(cohort, record, source))
+    inputs = case_inputs(cohort, record, source)
+    if voi is not None:
+        inputs["roi"] = Input(_voi_key(voi))
+    return todo(STEPS, _place(cohort, record), settings, inputs)
 
 
 def case_inputs(cohort: Cohort, record: CaseRecord, source: StudySource | None) -> dict[str, Input]:
@@ -74,10 +93,21 @@ def case_inputs(cohort: Cohort, record: CaseRecord, source: StudySource | None) 
     folder = cohort.case(record.case_id)
     return {
         "source": Input(record.source_key or ABSENT, lambda: _source(record, source)),
-        "roi": Input(file_key(folder / VOI_FILE, folder / VOI_MASK), lambda: load_given(folder)),
+        "roi": Input(_given_key(folder), lambda: load_given(folder)),
         "truth": Input(file_key(folder / TRUTH_MASKS[0]), lambda: load_stv(folder, TRUTH_MASKS)),
         "reader": Input(file_key(folder / READER_MASKS[0]), lambda: load_stv(folder, READER_MASKS)),
     }
+
+
+def _given_key(folder: Path) -> str:
+    return file_key(folder / VOI_FILE, folder / VOI_MASK)
+
+
+def _voi_key(voi: GivenVoi) -> str:
+    """The key that a VOI will have once it is kept in its case."""
+    with TemporaryDirectory() as folder:
+        write_given(Path(folder), voi)
+        return _given_key(Path(folder))
 
 
 def _with_source(record: CaseRecord, source: StudySource | None) -> CaseRecord:

@@ -11,8 +11,11 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
+from uptake.study import SettingsError
+
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+ANSWER_WITHIN_S = 10
 Ended = Iterator[tuple[Task, Result | Exception]]
 
 
@@ -48,10 +51,19 @@ def on_dask(function: Callable[[Task], Result], tasks: Sequence[Task], address: 
     """The same tasks on the cluster of a Dask scheduler, whose workers see the same cohort folder.
 
     A task whose worker dies goes to another worker; one that takes several workers down is given up.
+    Raises SettingsError where `distributed` is not installed or no scheduler answers.
     """
-    from distributed import Client, KilledWorker, as_completed
-
-    with Client(address) as client:  # type: ignore[no-untyped-call]
+    try:
+        from distributed import Client, KilledWorker, as_completed
+    except ModuleNotFoundError as missing:
+        raise SettingsError(
+            "runs on a Dask cluster need the extra 'cluster': pip install 'uptake[cluster]'"
+        ) from missing
+    try:
+        client = Client(address, timeout=ANSWER_WITHIN_S)  # type: ignore[no-untyped-call]
+    except (OSError, ValueError) as silence:
+        raise SettingsError(f"no Dask scheduler answers at {address}") from silence
+    with client:
         futures = {client.submit(function, task, pure=False): task for task in tasks}
         for future in as_completed(futures):  # type: ignore[no-untyped-call]
             error = future.exception()

@@ -4,9 +4,9 @@ from uptake.verbs.machine import ConfigShown, config, doctor
 from uptake.verbs.masks import Imported, import_masks
 from uptake.verbs.one_image import features
 from uptake.verbs.phantoms import demo, phantom
-from uptake.verbs.running import Event, RunResult, planned, report, run, status
+from uptake.verbs.running import Event, Planned, RunResult, planned, report, run, status
 
 __all__ = [
-    "ConfigShown", "Event", "Imported", "RunResult", "config", "demo", "doctor", "features", "import_masks", "phantom",
-    "planned", "report", "run", "status",
+    "ConfigShown", "Event", "Imported", "Planned", "RunResult", "config", "demo", "doctor", "features", "import_masks",
+    "phantom", "planned", "report", "run", "status",
 ]  # fmt: skip

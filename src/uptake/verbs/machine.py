@@ -6,7 +6,7 @@ import os
 import platform
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata, util
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,8 @@ from typing import Any
 import psutil
 
 from uptake.io.store import open_cohort
-from uptake.pipeline.settings import Described, describe, from_layers, origins, read_toml, to_toml
+from uptake.pipeline.settings import DEFAULT, Described, describe, from_layers, origins, read_toml, to_toml
+from uptake.verbs.running import existing
 
 BYTES_PER_SOURCE_BYTE = 9
 """Size of a case folder per byte of its DICOM files, float32 maps and harmonised images included."""
@@ -39,7 +40,10 @@ class ConfigShown:
 
 
 def doctor(sources: Sequence[str | Path] = (), out: str | Path = ".") -> tuple[Diagnosis, ...]:
-    """What this machine has, and for `sources` the space a run needs below `out`."""
+    """What this machine has, and for `sources` the space a run needs below `out`.
+
+    Raises SettingsError for a source that is not there.
+    """
     memory = psutil.virtual_memory()
     return (
         Diagnosis("uptake", True, f"{metadata.version('uptake')} on Python {platform.python_version()}"),
@@ -49,7 +53,7 @@ def doctor(sources: Sequence[str | Path] = (), out: str | Path = ".") -> tuple[D
             memory.available >= CASE_MEMORY_BYTES,
             f"{memory.available / 1e9:.1f} GB free of {memory.total / 1e9:.1f}; a case takes up to 1.5 GB",
         ),
-        _disk([Path(source) for source in sources], Path(out)),
+        _disk(existing(sources), Path(out)),
         *(_library(name, why) for name, why in LIBRARIES),
     )
 
@@ -65,12 +69,19 @@ def config(
     if settings_file:
         layers.append((Path(settings_file).name, read_toml(Path(settings_file))))
     elif cohort:
-        layers.append(("cohort's uptake.toml", read_toml(open_cohort(Path(cohort)).path / "uptake.toml")))
+        layers.append((COHORT, read_toml(open_cohort(Path(cohort)).path / "uptake.toml")))
     layers.append(("command line", given))
     settings = from_layers([values for _, values in layers])
-    return ConfigShown(to_toml(settings), describe(settings, origins(layers)))
+    items = describe(settings, origins(layers))
+    return ConfigShown(to_toml(settings), tuple(_unchanged(item) for item in items))
 
 
+def _unchanged(item: Described) -> Described:
+    """A cohort's file holds every setting; what was never changed still comes from the defaults."""
+    return replace(item, origin=DEFAULT) if item.origin == COHORT and item.value == item.default else item
+
+
+COHORT = "cohort's uptake.toml"
 LIBRARIES = (
     ("SimpleITK", "bias correction"),
     ("gdcm", "compressed DICOM"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,13 +58,20 @@ class MaskOrigin:
 
 
 def import_masks(
-    cohort: str | Path, masks: str | Path, *, as_: str, reader: str = "", cases: Sequence[str] = ()
+    cohort: str | Path,
+    masks: str | Path,
+    *,
+    as_: str,
+    reader: str = "",
+    cases: Sequence[str] = (),
+    dry_run: bool = False,
 ) -> Imported:
     """Take masks (NIfTI or DICOM SEG) into a cohort; the next run computes what depends on them.
 
     masks: a folder with ``<case>.nii.gz`` or ``<case>/stv.nii.gz``, or one file together with one case. A mask lies on
     the acquired or on the harmonised grid of its case, in any order of axes; the other grid's mask is made of it.
     as_: reader (approved by one), truth (of a phantom), ftv (published, kept for comparison).
+    dry_run: every check is made, nothing is written.
     Raises SettingsError, CohortError. A mask that is empty or on another grid is refused in the result.
     """
     if as_ not in KINDS:
@@ -71,10 +79,13 @@ def import_masks(
     opened = open_cohort(Path(cohort))
     settings = from_layers([read_toml(opened.path / "uptake.toml")])
     imported, refused = [], []
-    with locked(opened.path):
+    with nullcontext() if dry_run else locked(opened.path):
         for case_id, path in _found(opened, Path(masks), as_, cases):
             try:
-                _take(opened, case_id, path, as_, reader, settings)
+                both = _on_both_grids(opened.case(case_id), path, settings)
+                if not dry_run:
+                    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+                    _write(opened.case(case_id), both, MaskOrigin(as_, reader, path.name, digest))
                 imported.append(case_id)
             except Refusal as error:
                 refused.append(MaskRefused(case_id, error.code.value, error.found, error.remedy))
@@ -94,8 +105,8 @@ def fitted(mask: Volume, grids: Sequence[Grid]) -> tuple[Volume, int] | None:
     return None
 
 
-def _take(cohort: Cohort, case_id: str, path: Path, kind: str, reader: str, settings: Settings) -> None:
-    folder = cohort.case(case_id)
+def _on_both_grids(folder: Path, path: Path, settings: Settings) -> tuple[Volume, Volume]:
+    """A mask on the harmonised and on the acquired grid of its case."""
     acquired, isotropic = _grids(folder, settings)
     mask = read_seg(path, acquired) if path.suffix == ".dcm" else read_mask(path)
     found = fitted(mask, (acquired, isotropic))
@@ -112,8 +123,7 @@ def _take(cohort: Cohort, case_id: str, path: Path, kind: str, reader: str, sett
         )
     fitting, number = found
     on_isotropic = resample_mask(fitting, isotropic) if number == 0 else fitting
-    both = (on_isotropic, fitting if number == 0 else resample_mask(fitting, acquired))
-    _write(folder, both, MaskOrigin(kind, reader, path.name, hashlib.sha256(path.read_bytes()).hexdigest()))
+    return on_isotropic, fitting if number == 0 else resample_mask(fitting, acquired)
 
 
 def _write(folder: Path, both: tuple[Volume, Volume], origin: MaskOrigin) -> None:
@@ -145,6 +155,8 @@ def _found(cohort: Cohort, masks: Path, kind: str, cases: Sequence[str]) -> list
     unknown = sorted(set(cases) - set(known))
     if unknown:
         raise SettingsError(f"there is no case {', '.join(unknown)}; there are {', '.join(known)}")
+    if not masks.exists():
+        raise SettingsError(f"there is no file or folder {masks}")
     if masks.is_file():
         if len(cases) != 1:
             raise SettingsError("one mask file is imported for one case: name it with --case")

@@ -12,9 +12,9 @@ from typing import Any
 
 import psutil
 
-from uptake.io.dicom.scan import Scan, StudySource, scan
+from uptake.io.dicom.scan import StudySource, scan
 from uptake.io.files import write_bytes_whole
-from uptake.io.given import read_given, write_given
+from uptake.io.given import GivenVoi, read_given, write_given
 from uptake.io.store import (
     Cohort,
     CohortRecord,
@@ -75,6 +75,14 @@ class RunResult:
         }
 
 
+@dataclass(frozen=True)
+class Planned:
+    """What a run would do and why, per case, and the sources that would give no case."""
+
+    cases: Mapping[str, tuple[Todo, ...]]
+    refused_sources: tuple[RefusedSource, ...] = ()
+
+
 OnEvent = Callable[[Event], None]
 
 
@@ -105,12 +113,18 @@ def run(  # noqa: PLR0913 (what a user may ask for)
     or a file is in the result and in ``tables/refusals.csv``.
     """
     cohort = Cohort(Path(out))
+    resolved = _resolved(cohort, settings_file, settings)
+    vois = {name: read_given(text) for name, text in (regions or {}).items()}
+    paths = _wanted_sources(sources, cohort)
     with locked(cohort.path):
-        resolved = _resolved(cohort, settings_file, settings)
+        found, refused, record = _found(cohort, paths, on_event)
+        wanted = _wanted(sorted({*cohort.case_ids, *found}), cases)
+        given = _per_case(vois, wanted)
         write_bytes_whole(cohort.path / "uptake.toml", to_toml(resolved).encode())
-        found, refused = _found(cohort, _paths(sources), on_event)
-        _give(cohort, regions or {}, found, cases)
-        tasks = _tasks(cohort, resolved, found, cases)
+        write_cohort_record(cohort, record)
+        for case_id, voi in given.items():
+            write_given(cohort.case(case_id), voi)
+        tasks = [CaseTask(cohort.path.resolve(), name, resolved, found.get(name)) for name in wanted]
         results = list(_results(tasks, jobs, scheduler, on_event))
         collect(cohort, resolved)
     results.sort(key=lambda result: result.case_id)
@@ -122,17 +136,20 @@ def planned(
     out: str | Path = "cohort",
     *,
     cases: Sequence[str] = (),
+    regions: Mapping[str, str] | None = None,
     settings_file: str | Path | None = None,
     on_event: OnEvent = silent,
     **settings: Mapping[str, Any],
-) -> dict[str, tuple[Todo, ...]]:
-    """What `run` would do and why, per case; nothing is written."""
+) -> Planned:
+    """What `run` would do and why, per case, and what it would refuse; nothing is written. Raises as `run` does."""
     cohort = Cohort(Path(out))
     resolved = _resolved(cohort, settings_file, settings)
-    scanned = _scan(_paths(sources), on_event)
-    named, _, _ = _named(read_cohort_record(cohort), scanned.studies)
-    tasks = _tasks(cohort, resolved, named, cases)
-    return {task.case_id: case_todo(cohort, task.case_id, resolved, task.source) for task in tasks}
+    vois = {name: read_given(text) for name, text in (regions or {}).items()}
+    found, refused, _ = _found(cohort, _wanted_sources(sources, cohort), on_event)
+    wanted = _wanted(sorted({*cohort.case_ids, *found}), cases)
+    given = _per_case(vois, wanted)
+    todos = {name: case_todo(cohort, name, resolved, found.get(name), given.get(name)) for name in wanted}
+    return Planned(todos, refused)
 
 
 def status(cohort: str | Path, *, cases: Sequence[str] = ()) -> dict[str, tuple[Todo, ...]]:
@@ -142,17 +159,32 @@ def status(cohort: str | Path, *, cases: Sequence[str] = ()) -> dict[str, tuple[
     return {case_id: case_todo(opened, case_id, resolved) for case_id in _wanted(opened.case_ids, cases)}
 
 
-def report(cohort: str | Path, *, jobs: int | None = None, on_event: OnEvent = silent) -> RunResult:
+def report(
+    cohort: str | Path, *, cases: Sequence[str] = (), jobs: int | None = None, on_event: OnEvent = silent
+) -> RunResult:
     """Bring the pages of a cohort up to date, with whatever they show. Raises CohortError for no cohort."""
-    return run((), open_cohort(Path(cohort)).path, jobs=jobs, on_event=on_event)
+    return run((), open_cohort(Path(cohort)).path, cases=cases, jobs=jobs, on_event=on_event)
+
+
+def existing(sources: str | Path | Sequence[str | Path]) -> tuple[Path, ...]:
+    """The sources as paths. Raises SettingsError for one that is not there."""
+    paths = (Path(sources),) if isinstance(sources, (str, Path)) else tuple(Path(source) for source in sources)
+    for path in paths:
+        if not path.exists():
+            raise SettingsError(f"there is no source {path}")
+    return paths
 
 
 def fitting_jobs(tasks: Sequence[CaseTask], jobs: int | None) -> int:
     """How many cases to make at once: at most `jobs`, the cores, and what fits into the free memory."""
     largest = max((_source_bytes(task.source) for task in tasks), default=0)
-    need = CASE_BYTES + BYTES_PER_FILE_BYTE * largest
-    by_memory = max(1, int(psutil.virtual_memory().available * 0.8 // need))
-    return max(1, min(jobs or os.cpu_count() or 1, by_memory, len(tasks)))
+    return at_once(len(tasks), CASE_BYTES + BYTES_PER_FILE_BYTE * largest, jobs)
+
+
+def at_once(tasks: int, bytes_each: int, jobs: int | None) -> int:
+    """How many of so many tasks run at once: at most `jobs` (None: the cores), and what fits into the free memory."""
+    by_memory = int(psutil.virtual_memory().available * 0.8 // bytes_each)
+    return max(1, min(jobs or os.cpu_count() or 1, by_memory, tasks))
 
 
 def _results(
@@ -194,14 +226,21 @@ def _resolved(cohort: Cohort, file: str | Path | None, given: Mapping[str, Any])
     return from_layers([*([read_toml(base)] if base else []), given])
 
 
+def _wanted_sources(sources: str | Path | Sequence[str | Path], cohort: Cohort) -> tuple[Path, ...]:
+    paths = existing(sources)
+    if not paths:
+        open_cohort(cohort.path)  # without sources there must be cases already
+    return paths
+
+
 def _found(
     cohort: Cohort, sources: Sequence[Path], on_event: OnEvent
-) -> tuple[dict[str, StudySource], tuple[RefusedSource, ...]]:
+) -> tuple[dict[str, StudySource], tuple[RefusedSource, ...], CohortRecord]:
     """The studies of the sources by case id. Names once given are kept, refusals replace those of the same source."""
-    if not sources:
-        return {}, ()
-    scanned = _scan(sources, on_event)
     record = read_cohort_record(cohort)
+    if not sources:
+        return {}, (), record
+    scanned = scan(sources, on_file=lambda count: on_event(Event("scan", done=count)))
     named, given, clashes = _named(record, scanned.studies)
     refused = [
         RefusedSource(
@@ -212,20 +251,8 @@ def _found(
         for item in scanned.refused
     ] + clashes
     key = " ".join(sorted(path.name for path in sources))
-    write_cohort_record(
-        cohort,
-        replace(record, case_ids=given, refused_sources={**record.refused_sources, key: tuple(refused)}),
-    )
-    return named, tuple(refused)
-
-
-def _scan(sources: Sequence[Path], on_event: OnEvent) -> Scan:
-    if not sources:
-        return Scan((), ())
-    for path in sources:
-        if not path.exists():
-            raise SettingsError(f"there is no source {path}")
-    return scan(sources, on_file=lambda count: on_event(Event("scan", done=count)))
+    refusals = {**record.refused_sources, key: tuple(refused)}
+    return named, tuple(refused), replace(record, case_ids=given, refused_sources=refusals)
 
 
 def _named(
@@ -281,22 +308,14 @@ def _collision(case_id: str, study: StudySource) -> RefusalRecord:
     )
 
 
-def _give(cohort: Cohort, regions: Mapping[str, str], found: Mapping[str, StudySource], cases: Sequence[str]) -> None:
-    known = set(_wanted(sorted({*cohort.case_ids, *found}), cases))
-    for name, text in regions.items():
-        if name != "*" and name not in known:
-            raise SettingsError(f"there is no case {name!r} to give a VOI; there are {', '.join(sorted(known))}")
-        if name == "*" and len(known) != 1:
+def _per_case(regions: Mapping[str, GivenVoi], cases: Sequence[str]) -> dict[str, GivenVoi]:
+    """The VOI of each case that is given one; ``*`` stands for the only case of the run."""
+    for name in regions:
+        if name != "*" and name not in cases:
+            raise SettingsError(f"there is no case {name!r} to give a VOI; there are {', '.join(cases) or 'none'}")
+        if name == "*" and len(cases) > 1:
             raise SettingsError("a VOI for several cases is given as CASE=VOI, one --voi for each")
-        for case_id in known if name == "*" else [name]:
-            write_given(cohort.case(case_id), read_given(text))
-
-
-def _tasks(
-    cohort: Cohort, settings: Settings, found: Mapping[str, StudySource], cases: Sequence[str]
-) -> list[CaseTask]:
-    known = sorted({*cohort.case_ids, *found})
-    return [CaseTask(cohort.path.resolve(), name, settings, found.get(name)) for name in _wanted(known, cases)]
+    return {case_id: region for name, region in regions.items() for case_id in (cases if name == "*" else [name])}
 
 
 def _wanted(known: Sequence[str], cases: Sequence[str]) -> list[str]:
@@ -304,10 +323,6 @@ def _wanted(known: Sequence[str], cases: Sequence[str]) -> list[str]:
     if unknown:
         raise SettingsError(f"there is no case {', '.join(unknown)}; there are {', '.join(known) or 'none'}")
     return [name for name in known if not cases or name in cases]
-
-
-def _paths(sources: str | Path | Sequence[str | Path]) -> tuple[Path, ...]:
-    return (Path(sources),) if isinstance(sources, (str, Path)) else tuple(Path(source) for source in sources)
 
 
 def _source_bytes(source: StudySource | None) -> int:
