@@ -1,20 +1,17 @@
-"""Every refusal that is promised: made as input, run by the command line, read from the table of refusals.
+"""Every refusal of an input: made as input, run by the command line, read from the table of refusals.
 
 One run gets a good study and all bad ones together: what is wrong with one touches none of the others.
 """
 
 from __future__ import annotations
 
-import csv
-import os
 import shutil
-import subprocess
-import sys
 import zipfile
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import nibabel
 import numpy as np
@@ -35,6 +32,8 @@ PLAIN = Habit(ucsf=False)
 GOOD = "GOOD"
 
 Files = dict[Path, FileDataset]
+Ended = Any
+Command = Callable[..., Ended]
 
 
 @dataclass(frozen=True)
@@ -44,21 +43,6 @@ class Bad:
     code: Code
     case_id: str | None
     make: Callable[[Path], None]
-
-
-@dataclass(frozen=True)
-class Run:
-    """What a run of the command line left behind."""
-
-    exit_code: int
-    output: str
-    cohort: Path
-
-    @property
-    def refusals(self) -> list[dict[str, str]]:
-        """The rows of ``tables/refusals.csv``."""
-        with (self.cohort / "tables" / "refusals.csv").open(newline="", encoding="utf-8") as handle:
-            return list(csv.DictReader(handle))
 
 
 def _study(change: Callable[[Files], None], habit: Habit = PLAIN) -> Callable[[Path], None]:
@@ -248,7 +232,7 @@ ELSEWHERE = {
     Code.FAILED,  # no input: an error of the program, and a killed process
     Code.WORKER_DIED,
 }
-"""Refusals that need more than an input: each has a test of its own below, the last two in the tests of runs."""
+"""Refusals that need more than an input: two studies (below), a request (test_bad_request), a run that dies."""
 
 
 def test_every_refusal_has_an_input_that_provokes_it() -> None:
@@ -267,15 +251,15 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 @pytest.fixture(scope="module")
-def run(sources: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Run:
+def run(sources: list[Path], uptake_command: Command, tmp_path_factory: pytest.TempPathFactory) -> Ended:
     """One run over all of them."""
-    done = _uptake("run", *sources, "--jobs", "1", cohort=tmp_path_factory.mktemp("cohort") / "cohort")
+    done = uptake_command("run", *sources, "--jobs", "1", cohort=tmp_path_factory.mktemp("cohort") / "cohort")
     assert (done.cohort / "tables" / "refusals.csv").is_file(), done.output
     return done
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_bad_input_is_one_row_that_says_what_was_found_allowed_and_to_be_done(name: str, run: Run) -> None:
+def test_a_bad_input_is_one_row_that_says_what_was_found_allowed_and_to_be_done(name: str, run: Ended) -> None:
     bad = BAD[name]
     rows = [row for row in run.refusals if (bad.case_id and row["case_id"] == bad.case_id) or name in row["source"]]
     assert [row["code"] for row in rows] == [bad.code.value], rows
@@ -285,11 +269,11 @@ def test_a_bad_input_is_one_row_that_says_what_was_found_allowed_and_to_be_done(
     assert row["remedy"]
 
 
-def test_there_is_no_other_refusal(run: Run) -> None:
+def test_there_is_no_other_refusal(run: Ended) -> None:
     assert len(run.refusals) == len(BAD), run.refusals
 
 
-def test_a_run_with_a_refusal_ends_with_1_and_says_how_many_of_how_many_and_where_to_read_why(run: Run) -> None:
+def test_a_run_with_a_refusal_ends_with_1_and_says_how_many_of_how_many_and_where_to_read_why(run: Ended) -> None:
     cases = sum(bad.case_id is not None for bad in BAD.values()) + 1
     last = run.output.strip().splitlines()[-1]
     assert run.exit_code == 1
@@ -297,180 +281,50 @@ def test_a_run_with_a_refusal_ends_with_1_and_says_how_many_of_how_many_and_wher
     assert "refusals.csv" in last
 
 
-def test_a_refusal_shows_no_traceback_path_or_temporary_name(run: Run, sources: list[Path]) -> None:
+def test_a_refusal_shows_no_traceback_path_or_temporary_name(run: Ended, sources: list[Path]) -> None:
     table = (run.cohort / "tables" / "refusals.csv").read_text("utf-8")
     for text in (run.output, table):
         assert "Traceback" not in text
         assert str(sources[0].parent) not in text
 
 
-def test_the_good_study_beside_them_is_made_whole(run: Run) -> None:
+def test_the_good_study_beside_them_is_made_whole(run: Ended) -> None:
     case = run.cohort / "cases" / GOOD
     wanted = ["study.json", "ftv.json", "features.csv", "report.html", "masks/stv_proposal.nii.gz"]
     assert [name for name in wanted if not (case / name).is_file()] == []
     assert GOOD in (run.cohort / "report" / "index.html").read_text("utf-8")
 
 
-def test_the_good_study_comes_out_as_if_it_were_alone(run: Run, sources: list[Path], tmp_path: Path) -> None:
+def test_the_good_study_comes_out_as_if_it_were_alone(
+    run: Ended, sources: list[Path], uptake_command: Command, tmp_path: Path
+) -> None:
     (good,) = [source for source in sources if source.name == GOOD]
-    alone = _uptake("run", good, "--jobs", "1", cohort=tmp_path / "alone")
+    alone = uptake_command("run", good, "--jobs", "1", cohort=tmp_path / "alone")
     assert alone.exit_code == 0
     assert alone.refusals == []
     assert _bytes(alone.cohort / "cases" / GOOD) == _bytes(run.cohort / "cases" / GOOD)
 
 
-def test_nothing_is_written_outside_the_cohort_and_nothing_half(run: Run, sources: list[Path]) -> None:
+def test_nothing_is_written_outside_the_cohort_and_nothing_half(run: Ended, sources: list[Path]) -> None:
     assert not list(sources[0].parent.parent.rglob("outside.dcm"))
     assert not list(run.cohort.rglob("*.partial"))
 
 
-def test_a_second_run_refuses_the_same_again_and_makes_nothing_new(run: Run, sources: list[Path]) -> None:
+def test_a_second_run_refuses_the_same_again_and_makes_nothing_new(
+    run: Ended, sources: list[Path], uptake_command: Command
+) -> None:
     before = _bytes(run.cohort)
-    again = _uptake("run", *sources, "--jobs", "1", cohort=run.cohort)
+    again = uptake_command("run", *sources, "--jobs", "1", cohort=run.cohort)
     assert again.exit_code == 1
     assert _bytes(again.cohort) == before
 
 
-def test_two_studies_that_would_get_one_name_are_refused(tmp_path: Path) -> None:
+def test_two_studies_that_would_get_one_name_are_refused(uptake_command: Command, tmp_path: Path) -> None:
     for seed in (1, 2):
         write_phantom_case(tmp_path / "in" / str(seed), "TWICE", seed, SMALL, PLAIN)
-    done = _uptake("run", tmp_path / "in", "--jobs", "1", cohort=tmp_path / "cohort")
+    done = uptake_command("run", tmp_path / "in", "--jobs", "1", cohort=tmp_path / "cohort")
     assert done.exit_code == 1
     assert [row["code"] for row in done.refusals] == [Code.CASE_ID.value]
-
-
-def test_a_voi_outside_the_volume_is_refused(good: Path, tmp_path: Path) -> None:
-    done = _uptake("run", good, "--jobs", "1", "--voi", "0,0,0:999,10,10", cohort=tmp_path / "cohort")
-    assert done.exit_code == 1
-    assert [(row["case_id"], row["code"]) for row in done.refusals] == [(GOOD, Code.VOI.value)]
-
-
-@pytest.mark.parametrize(("shape", "code"), [((5, 6, 7), Code.MASK_GRID), (None, Code.EMPTY_MASK)])
-def test_a_voi_mask_that_is_empty_or_on_another_grid_is_refused(
-    shape: tuple[int, int, int] | None, code: Code, run: Run, good: Path, tmp_path: Path
-) -> None:
-    native = nibabel.load(run.cohort / "cases" / GOOD / "native" / f"{GOOD}_0000.nii.gz")
-    array = np.ones(shape) if shape else np.zeros(native.shape)
-    mask = _mask(tmp_path, array, native.affine)
-    done = _uptake("run", good, "--jobs", "1", "--voi", mask, cohort=tmp_path / "cohort")
-    assert done.exit_code == 1
-    assert [(row["case_id"], row["code"]) for row in done.refusals] == [(GOOD, code.value)]
-
-
-def test_a_phase_that_the_study_does_not_have_is_refused(good: Path, tmp_path: Path) -> None:
-    done = _uptake("run", good, "--jobs", "1", "--set", "timing.phases=[0, 1, 7]", cohort=tmp_path / "cohort")
-    assert done.exit_code == 1
-    assert [(row["case_id"], row["code"]) for row in done.refusals] == [(GOOD, Code.PHASES.value)]
-
-
-def test_an_output_folder_that_is_a_file_is_refused_and_the_file_is_left_alone(good: Path, tmp_path: Path) -> None:
-    (tmp_path / "cohort").write_text("mine")
-    done = _uptake("run", good, "--jobs", "1", cohort=tmp_path / "cohort")
-    assert done.exit_code == 1
-    assert Code.NO_SPACE.value in done.output
-    assert "Traceback" not in done.output
-    assert (tmp_path / "cohort").read_text() == "mine"
-
-
-def test_a_full_disk_loses_nothing_that_was_done_and_leaves_nothing_half(
-    good: Path, small_disk: Path, tmp_path: Path
-) -> None:
-    done = _uptake("run", good, "--jobs", "1", cohort=small_disk / "cohort")
-    assert done.exit_code == 1
-    assert Code.NO_SPACE.value in done.output
-    assert "Traceback" not in done.output
-    assert not list(small_disk.rglob("*.partial"))
-    for path in small_disk.rglob("*.nii.gz"):
-        nibabel.load(path).get_fdata()
-    shutil.copytree(small_disk / "cohort", tmp_path / "cohort")
-    after = _uptake("run", good, "--jobs", "1", cohort=tmp_path / "cohort")
-    assert after.exit_code == 0
-    assert after.refusals == []
-
-
-def test_a_mask_on_another_grid_is_refused_by_import(run: Run, tmp_path: Path) -> None:
-    affine = nibabel.load(run.cohort / "cases" / GOOD / "native" / f"{GOOD}_0000.nii.gz").affine
-    done = _import(run, _mask(tmp_path, np.ones((5, 6, 7)), affine))
-    assert done.exit_code == 1
-    assert Code.MASK_GRID.value in done.output
-    assert not (run.cohort / "cases" / GOOD / "masks" / "stv.nii.gz").exists()
-
-
-def test_an_empty_mask_is_refused_by_import(run: Run, tmp_path: Path) -> None:
-    native = nibabel.load(run.cohort / "cases" / GOOD / "native" / f"{GOOD}_0000.nii.gz")
-    done = _import(run, _mask(tmp_path, np.zeros(native.shape), native.affine))
-    assert done.exit_code == 1
-    assert Code.EMPTY_MASK.value in done.output
-    assert not (run.cohort / "cases" / GOOD / "masks" / "stv.nii.gz").exists()
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("run", "no-such-folder"),
-        ("run", "--set", "ftv.pe_treshold_percent=90"),
-        ("run", "--set", "ftv.pe_threshold_percent=-5"),
-        ("run", "--set", "nonsense"),
-        ("run", "--no-such-option"),
-        ("run", "--case", "NOBODY"),
-        ("status", "no-such-cohort"),
-    ],
-)
-def test_a_command_that_makes_no_sense_ends_with_2_and_says_why(arguments: tuple[str, ...], tmp_path: Path) -> None:
-    verb, *rest = arguments
-    done = _uptake(verb, *rest, cohort=tmp_path / "cohort" if verb == "run" else None)
-    assert done.exit_code == 2
-    assert "Traceback" not in done.output
-    assert done.output.strip()
-
-
-def test_a_misspelt_setting_is_answered_with_the_nearest_right_one(tmp_path: Path) -> None:
-    done = _uptake("run", "--set", "ftv.pe_treshold_percent=90", cohort=tmp_path / "cohort")
-    assert "did you mean 'pe_threshold_percent'?" in done.output
-
-
-@pytest.fixture(scope="module")
-def good(sources: list[Path]) -> Path:
-    """The folder of the good study."""
-    return next(source for source in sources if source.name == GOOD)
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A mounted disk of 600 kB: too small for the phases of one study."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can mount a small disk")
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(disk)], capture_output=True, text=True, check=False
-    )
-    if mounted.returncode != 0:
-        pytest.skip(f"no disk can be mounted here: {mounted.stderr.strip()}")
-    yield disk
-    subprocess.run(["umount", str(disk)], check=True)
-
-
-def _uptake(verb: str, *arguments: object, cohort: Path | None) -> Run:
-    """The command line in a process of its own, as a user starts it."""
-    command = [sys.executable, "-c", "from uptake.cli import main; main()", verb, *map(str, arguments)]
-    if cohort is not None:
-        command += ["--out", str(cohort)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-    return Run(done.returncode, done.stderr + done.stdout, cohort or Path())
-
-
-def _import(run: Run, mask: Path) -> Run:
-    arguments = ["import", str(run.cohort), str(mask), "--as", "reader", "--case", GOOD]
-    command = [sys.executable, "-c", "from uptake.cli import main; main()", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-    return Run(done.returncode, done.stderr + done.stdout, run.cohort)
-
-
-def _mask(folder: Path, array: np.ndarray, affine: np.ndarray) -> Path:
-    path = folder / f"{GOOD}.nii.gz"
-    nibabel.save(nibabel.Nifti1Image(array.astype(np.uint8), affine), path)
-    return path
 
 
 def _bytes(folder: Path) -> dict[str, bytes]:
