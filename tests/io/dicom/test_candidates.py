@@ -220,6 +220,34 @@ def test_series_beyond_the_number_of_phases_ucsf_counted_do_not_count(maker: Any
     assert used(maker.read(*parts, ser_map(maker, 41000, "Dynamic: SER")), *parts) == [4, 5, 6, 7, 8]
 
 
+def test_fewer_series_than_ucsf_counted_are_enough_and_that_is_said(maker: Any) -> None:
+    parts = [single(maker, 4 + phase, "Dynamic", phase) for phase in range(3)]
+
+    study = maker.read(*parts, ser_map(maker, 41000, "Dynamic: SER", 4))
+
+    assert used(study, *parts) == [4, 5, 6]
+    assert "UCSF counted 4 phases, 3 are there" in study.acquisition.decisions
+
+
+def test_where_the_series_ucsf_used_are_not_all_there_no_other_takes_their_place(maker: Any) -> None:
+    right = [single(maker, 4 + phase, "Right", phase) for phase in range(2)]
+    left = [single(maker, 7 + phase, "Left", phase, origin=-140.0) for phase in range(3)]
+
+    assert maker.refusal(*right, *left, ser_map(maker, 41000, "Right: SER")).code == Code.FEW_PHASES
+
+
+def test_a_map_without_a_number_leads_by_its_name(maker: Any) -> None:
+    one, other = maker.series(number=4, description="A"), maker.series(number=5, description="B")
+
+    assert used(maker.read(one, other, ser_map(maker, 7, "B: SER", SeriesNumber=None)), one, other) == [5]
+
+
+def test_two_named_phases_are_too_few(maker: Any) -> None:
+    parts = [single(maker, 3 + phase, "thing", phase) for phase in range(3)]
+
+    assert maker.refusal(*parts, named="3,4").code == Code.FEW_PHASES
+
+
 def test_another_number_of_phases_than_ucsf_counted_is_said(maker: Any) -> None:
     study = maker.read(maker.series(4), ser_map(maker, 41000, "Dynamic: SER", 3))
 
@@ -299,6 +327,14 @@ def test_derived_images_without_a_source_count_where_nothing_is_original(maker: 
     study = maker.read(maker.series(ImageType=["DERIVED", "PRIMARY", "M"]))
 
     assert any("no original time series" in said for said in study.acquisition.decisions)
+
+
+def test_sums_of_images_count_where_ucsfs_map_was_made_from_them(maker: Any) -> None:
+    tags = {"ImageType": ["DERIVED", "SECONDARY", "COMBINED"], "DerivationDescription": "sum"}
+    parts = [single(maker, 500 + n, f"(24671/5/{60 * n + 1})+(24671/5/{60 * n + 1})", n, **tags) for n in range(3)]
+
+    assert used(maker.read(*parts, ser_map(maker, 11000, "(24671/5/1)+(24671/5/1): SER")), *parts) == [500, 501, 502]
+    assert maker.refusal(*parts).code == Code.FEW_PHASES
 
 
 def test_two_echoes_in_one_series_are_two_stacks(maker: Any) -> None:

@@ -104,6 +104,17 @@ def test_one_series_per_phase_in_the_order_of_series_numbers(maker: Any) -> None
     assert len(study.acquisition.series_uids) == 3
 
 
+def test_a_phase_that_runs_over_two_series_cannot_be_told_from_their_order(maker: Any) -> None:
+    images = maker.series(AcquisitionTime=None)
+    for image in images[9:]:
+        image.SeriesInstanceUID, image.SeriesNumber = "1.2.3", 5
+
+    refusal = maker.refusal(images)
+
+    assert refusal.code == Code.PHASES
+    assert "a series holds parts of phases" in refusal.found
+
+
 def test_a_pre_contrast_series_and_one_series_of_all_that_follow(maker: Any) -> None:
     pre = maker.series(1, number=6, description="RT SPGR SAG PRE", AcquisitionTime=None)
     post = maker.series(3, number=7, description="RT SPGR SAG POST", first_phase=1, AcquisitionTime=None)

@@ -53,10 +53,9 @@ def choose(stacks: Sequence[Stack], evidence: Evidence | None) -> tuple[Candidat
     """
     usable = [stack for stack in stacks if len(stack.positions) > 1 and covered(stack) >= 0.5]
     decisions: list[str] = []
-    candidates: list[Candidate] = []
-    if evidence is not None:
-        candidates = _by_evidence(usable, evidence, decisions)
-    candidates = candidates or _freely(usable)
+    candidates = None if evidence is None else _by_evidence(usable, evidence, decisions)
+    if candidates is None:
+        candidates = _freely(usable)
     for preference, words in PREFERENCES:
         preferred = [candidate for candidate in candidates if preference(candidate)]
         if len(candidates) > 1 and 0 < len(preferred) < len(candidates):
@@ -144,23 +143,23 @@ def _with_pre(stack: Stack, family: list[Stack]) -> Candidate:
     return Candidate((pre[-1], stack), "a pre-contrast series and the series that its name shows to follow")
 
 
-def _by_evidence(stacks: Sequence[Stack], evidence: Evidence, decisions: list[str]) -> list[Candidate]:
-    """Candidates among the stacks that lie where UCSF's map lies, starting with the series it was made from."""
+def _by_evidence(stacks: Sequence[Stack], evidence: Evidence, decisions: list[str]) -> list[Candidate] | None:
+    """Candidates among the stacks that lie where UCSF's map lies, starting with the series it was made from.
+
+    None where the map lies on none of them, and so says nothing.
+    """
     pool = [stack for stack in stacks if _lies_on(stack, evidence)]
     if not pool:
         decisions.append(f"{evidence.what} lies on no series of the study, so it decides nothing")
-        return []
+        return None
     anchor, why = _anchor(pool, evidence)
     if anchor is None:
         decisions.append(f"only series with the planes of {evidence.what} were considered")
         candidates = _freely(pool)
         fitting = [candidate for candidate in candidates if candidate.phases == evidence.n_phases]
         return fitting or candidates
-    candidate = _from_anchor(anchor, pool, evidence.n_phases)
-    if candidate is None:
-        return []
     decisions.append(f"{evidence.what} starts from {anchor.name} ({why})")
-    return [candidate]
+    return _from_anchor(anchor, pool, evidence.n_phases)
 
 
 def _lies_on(stack: Stack, evidence: Evidence) -> bool:
@@ -183,22 +182,28 @@ def _anchor(pool: Sequence[Stack], evidence: Evidence) -> tuple[Stack | None, st
     return None, ""
 
 
-def _from_anchor(anchor: Stack, pool: Sequence[Stack], n_phases: int | None) -> Candidate | None:
+def _from_anchor(anchor: Stack, pool: Sequence[Stack], n_phases: int | None) -> list[Candidate]:
     """The anchor alone where it is complete, else with the series that follow it, up to the number UCSF counted."""
     if _complete(anchor):
-        return Candidate((anchor,), f"one series with {anchor.phases} phases")
-    wanted = n_phases or FEWEST_PHASES
+        return [Candidate((anchor,), f"one series with {anchor.phases} phases")]
     order = in_order([stack for stack in pool if alike(anchor, stack)])
     later = order[order.index(anchor) + 1 :]
     namesakes = [stack for stack in later if stack.bare_name == anchor.bare_name]
-    for following in (namesakes, later):
-        joined = [anchor]
-        for stack in following:
-            if n_phases is None or _phases(joined) < n_phases:
-                joined.append(stack)
-        if _phases(joined) >= wanted:
-            return Candidate(tuple(joined), f"{len(joined)} series, joined from the one the map starts from")
-    return None
+    joined = [_up_to(n_phases, [anchor, *following]) for following in (namesakes, later)]
+    for wanted in (n_phases or FEWEST_PHASES, FEWEST_PHASES):
+        for stacks in joined:
+            if _phases(stacks) >= wanted:
+                return [Candidate(tuple(stacks), f"{len(stacks)} series, joined from the one the map starts from")]
+    return []
+
+
+def _up_to(n_phases: int | None, stacks: Sequence[Stack]) -> list[Stack]:
+    """The first stacks that together hold `n_phases`, all of them where that is unknown."""
+    chosen: list[Stack] = []
+    for stack in stacks:
+        if n_phases is None or _phases(chosen) < n_phases:
+            chosen.append(stack)
+    return chosen
 
 
 def _check_namesakes(chosen: Candidate, stacks: Sequence[Stack]) -> None:

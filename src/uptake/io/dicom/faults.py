@@ -6,7 +6,7 @@ import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from uptake.io.dicom.geometry import check_steps, same_plane
+from uptake.io.dicom.geometry import same_plane, step_fault
 from uptake.io.dicom.headers import Header
 from uptake.io.dicom.moments import Groups, TimeStack, time_groups, time_stack, unwrapped, value_groups
 from uptake.study import Code, Refusal
@@ -109,8 +109,8 @@ def _other_positions(stack: TimeStack, groups: Groups) -> Refusal | None:
         there = {stack.indices[item] for item in group}
         absent, extra = sorted(usual - there), sorted(there - usual)
         if extra:
-            check_steps(sorted(stack.offsets[item] for item in group), f"phase {number}")
-            return _geometry(
+            uneven = step_fault(sorted(stack.offsets[item] for item in group), f"phase {number}")
+            return uneven or _geometry(
                 f"phase {number} has {places(stack, extra)}, where the other phases have {places(stack, absent)}"
             )
         if absent:

@@ -65,11 +65,11 @@ def position_indices(offsets_mm: Sequence[float]) -> tuple[list[int], list[float
     return indices, positions
 
 
-def check_steps(offsets_mm: Sequence[float], of_what: str) -> None:
-    """Raises `Refusal` SLICE_GAP unless slices, ascending along the normal, are equally far apart."""
+def step_fault(offsets_mm: Sequence[float], of_what: str) -> Refusal | None:
+    """The refusal SLICE_GAP for slices, ascending along the normal, that are not equally far apart; else None."""
     count = len(offsets_mm)
     if count < 2:
-        raise Refusal(
+        return Refusal(
             Code.SLICE_GAP,
             found=f"{of_what}: one slice only",
             allowed="at least two slices, from which the slice step is measured",
@@ -77,11 +77,11 @@ def check_steps(offsets_mm: Sequence[float], of_what: str) -> None:
         )
     first, step = offsets_mm[0], (offsets_mm[-1] - offsets_mm[0]) / (count - 1)
     if all(abs(offset - first - k * step) <= UNEVEN_MM for k, offset in enumerate(offsets_mm)):
-        return
+        return None
     gaps = [b - a for a, b in itertools.pairwise(offsets_mm)]
     usual = sorted(gaps)[len(gaps) // 2]
     worst = max(range(len(gaps)), key=lambda k: abs(gaps[k] - usual))
-    raise Refusal(
+    return Refusal(
         Code.SLICE_GAP,
         found=f"{of_what}: {gaps[worst]:.2f} mm between slices {worst + 1} and {worst + 2}, where the usual step is "
         f"{usual:.2f} mm",

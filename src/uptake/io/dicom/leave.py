@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from uptake.io.dicom.headers import MR_CLASSES, Header
 
@@ -31,6 +32,10 @@ NAMED = (
     (re.compile(r"(?<![a-z])mpr(?![a-z])", re.I), "named as a reformat"),
 )
 """What a series description gives away."""
+
+
+FROM_OTHERS: Final = "derived from other images"
+"""The one reason that UCSF's maps may overrule: sums of two images have been the source of a map."""
 
 
 def is_mr_image(header: Header) -> bool:
@@ -70,4 +75,4 @@ def _said_by_name(header: Header) -> str | None:
 
 
 def _said_by_references(header: Header) -> str | None:
-    return "derived from other images" if is_derived(header) and header.derived_from else None
+    return FROM_OTHERS if is_derived(header) and header.derived_from else None

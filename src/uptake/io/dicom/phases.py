@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from uptake.io.dicom.faults import fault, places
-from uptake.io.dicom.geometry import check_steps
+from uptake.io.dicom.geometry import step_fault
 from uptake.io.dicom.headers import Header
 from uptake.io.dicom.moments import Groups, TimeStack, time_groups, time_stack, unwrapped, value_groups
 from uptake.study import Code, Refusal
@@ -43,7 +43,9 @@ def sort_phases(images: Sequence[Header]) -> Sorted:
     if not stack.complete:
         raise fault(stack.images, stack.count) or _uneven(stack)
     groups, decisions = _apply_rules(stack)
-    check_steps(stack.positions, "every phase")
+    uneven = step_fault(stack.positions, "every phase")
+    if uneven is not None:
+        raise uneven
     phases = tuple(stack.ascending(group) for group in groups)
     times, source = _starts(phases)
     return Sorted(phases, times, (*decisions, source))

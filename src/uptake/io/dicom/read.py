@@ -17,7 +17,7 @@ from uptake.io.dicom.evidence import find_evidence
 from uptake.io.dicom.faults import fault
 from uptake.io.dicom.geometry import affine_lps, arranged, grid_of, layout_of, parallel
 from uptake.io.dicom.headers import ENHANCED_CLASSES, Header
-from uptake.io.dicom.leave import is_derived, is_mr_image, is_ucsf_object, reason_to_leave
+from uptake.io.dicom.leave import FROM_OTHERS, is_derived, is_mr_image, is_ucsf_object, reason_to_leave
 from uptake.io.dicom.parse import MALFORMED, quiet
 from uptake.io.dicom.phases import Sorted, sort_phases
 from uptake.io.dicom.pixels import read_phases
@@ -28,6 +28,8 @@ from uptake.io.dicom.ucsf import DceReference, read_recorded
 from uptake.io.nifti import read_volume
 from uptake.study import Acquisition, Code, LeftOut, Phase, Refusal, Study
 from uptake.volume import Volume
+
+NO_ORIGINAL = "no original time series: derived images were considered"
 
 
 @dataclass(frozen=True)
@@ -120,10 +122,11 @@ def _find(
         if candidate is None:
             raise _not_named(images, wanted)
         return candidate, (f"DCE: {candidate.name}, {candidate.why}",)
-    possible = [image for image in images if reason_to_leave(image) is None]
     evidence = find_evidence([header for header in headers if is_ucsf_object(header)], objects)
+    possible = [image for image in images if reason_to_leave(image) is None]
     originals = [image for image in possible if not is_derived(image)]
-    for pool, said in ((originals, ()), (possible, ("no original time series: derived images were considered",))):
+    sums = [image for image in images if evidence and reason_to_leave(image) in (None, FROM_OTHERS)]
+    for pool, said in ((originals, ()), (possible, (NO_ORIGINAL,)), (sums, (NO_ORIGINAL,))):
         chosen = choose(stacks_of(image for image in pool if image.plane is not None), evidence)
         if chosen is not None:
             return chosen[0], (*said, *chosen[1])
@@ -157,14 +160,8 @@ def _nothing_found(headers: Sequence[Header], possible: Sequence[Header]) -> Ref
     if len(others) > len(possible):
         return _not_mr(headers)
     stacks = stacks_of(possible)
-    for images in _same_names(stacks):
-        try:
-            refusal = fault(images)
-        except Refusal as found:
-            refusal = found
-        if refusal is not None:
-            return refusal
-    return _few_phases(stacks)
+    faults = (fault(images) for images in _same_names(stacks))
+    return next((refusal for refusal in faults if refusal is not None), _few_phases(stacks))
 
 
 def _same_names(stacks: Sequence[Stack]) -> Iterable[tuple[Header, ...]]:
