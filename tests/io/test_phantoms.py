@@ -13,10 +13,8 @@ from uptake.io.dicom.read import read_study
 from uptake.io.dicom.scan import scan
 from uptake.io.dicom.write import Habit
 from uptake.io.phantoms import (
-    Truth,
     phantom_cases,
     write_phantom_case,
-    write_phantom_cohort,
     write_truth_table,
 )
 from uptake.phantom import Phantom, PhantomSettings, make
@@ -31,10 +29,16 @@ def tree(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
+def write_cohort(folder: Path, seed: int) -> None:
+    write_truth_table(
+        folder, [write_phantom_case(folder, case_id, own, SMALL) for case_id, own in phantom_cases(2, seed)]
+    )
+
+
 @pytest.fixture(scope="module")
 def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cohort")
-    write_phantom_cohort(folder, cases=2, seed=3, settings=SMALL)
+    write_cohort(folder, 3)
     return folder
 
 
@@ -140,7 +144,7 @@ def ftv_box(phantom: Phantom) -> np.ndarray:
 
 def test_equal_seeds_give_equal_trees_and_others_do_not(cohort: Path, tmp_path: Path) -> None:
     for name, seed in (("again", 3), ("other", 4)):
-        write_phantom_cohort(tmp_path / name, cases=2, seed=seed, settings=SMALL)
+        write_cohort(tmp_path / name, seed)
     assert tree(tmp_path / "again") == tree(cohort)
     assert not set(tree(tmp_path / "other").values()) & set(tree(cohort).values())
 
@@ -163,17 +167,6 @@ def test_a_longer_cohort_begins_with_the_same_cases() -> None:
     assert len(set(seeds)) == 250
 
 
-def test_progress_is_told_after_each_case(tmp_path: Path) -> None:
-    told: list[Truth] = []
-
-    def on_case(row: Truth) -> None:
-        assert (tmp_path / row.case_id).is_dir()
-        told.append(row)
-
-    made = write_phantom_cohort(tmp_path, cases=2, seed=5, settings=SMALL, habit=Habit(ucsf=False), on_case=on_case)
-    assert tuple(told) == made
-
-
 def test_an_older_case_and_what_a_killed_run_left_are_replaced(cohort: Path, tmp_path: Path) -> None:
     for name in ("PHANTOM-0001", ".PHANTOM-0001.partial"):
         (tmp_path / name).mkdir()
@@ -186,12 +179,11 @@ def test_an_older_case_and_what_a_killed_run_left_are_replaced(cohort: Path, tmp
 def test_a_file_in_the_place_of_the_folder_is_a_refusal(tmp_path: Path) -> None:
     (tmp_path / "taken").write_bytes(b"")
     with pytest.raises(Refusal) as refused:
-        write_phantom_cohort(tmp_path / "taken", cases=1, seed=1, settings=SMALL)
+        write_phantom_case(tmp_path / "taken", *phantom_cases(1, 1)[0], SMALL)
     assert refused.value.code is Code.NO_SPACE
 
 
 @pytest.mark.parametrize(("cases", "seed"), [(0, 1), (10000, 1), (1, -1)])
-def test_a_cohort_that_makes_no_sense_is_refused(cases: int, seed: int, tmp_path: Path) -> None:
+def test_a_cohort_that_makes_no_sense_is_refused(cases: int, seed: int) -> None:
     with pytest.raises(SettingsError, match="must be"):
-        write_phantom_cohort(tmp_path, cases=cases, seed=seed, settings=SMALL)
-    assert not list(tmp_path.iterdir())
+        phantom_cases(cases, seed)

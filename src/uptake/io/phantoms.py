@@ -1,7 +1,7 @@
 """Phantom cohorts on disk: DICOM in a vendor's habit, a table of the truth and its volumes.
 
-``DIR/<case_id>/...dcm``, ``DIR/truth.csv`` and ``DIR/truth/<case_id>/<name>.nii.gz``. Cases are independent: a pool
-may call `write_phantom_case` for each and `write_truth_table` once at the end.
+``DIR/<case_id>/...dcm``, ``DIR/truth.csv`` and ``DIR/truth/<case_id>/<name>.nii.gz``. Cases are independent:
+`write_phantom_case` writes each, in any process, and `write_truth_table` the table once at the end.
 """
 
 from __future__ import annotations
@@ -48,30 +48,11 @@ class Truth:
     stv_cc: float
 
 
-def write_phantom_cohort(
-    folder: Path,
-    *,
-    cases: int,
-    seed: int,
-    settings: PhantomSettings | None = None,
-    habit: Habit | None = None,
-    on_case: Callable[[Truth], None] = lambda _: None,
-) -> tuple[Truth, ...]:
-    """Write `cases` phantoms below `folder` and the table of their truth, one after another.
-
-    on_case is called with each row when its case is complete. Cases that are there already are made anew.
-    Raises `SettingsError` for a number of cases or a seed that makes no sense, `Refusal` NO_SPACE.
-    """
-    rows = []
-    for case_id, case_seed in phantom_cases(cases, seed):
-        rows.append(write_phantom_case(folder, case_id, case_seed, settings, habit))
-        on_case(rows[-1])
-    write_truth_table(folder, rows)
-    return tuple(rows)
-
-
 def phantom_cases(cases: int, seed: int) -> tuple[tuple[str, int], ...]:
-    """(case_id, seed) of each case of a cohort. A longer cohort of the same seed begins with the same cases."""
+    """(case_id, seed) of each case of a cohort. A longer cohort of the same seed begins with the same cases.
+
+    Raises `SettingsError` for a number of cases or a seed that makes no sense.
+    """
     if not 1 <= cases <= MAXIMUM_CASES:
         raise SettingsError(f"cases must be in 1-{MAXIMUM_CASES}, not {cases}")
     if seed < 0:
@@ -83,7 +64,10 @@ def phantom_cases(cases: int, seed: int) -> tuple[tuple[str, int], ...]:
 def write_phantom_case(
     folder: Path, case_id: str, seed: int, settings: PhantomSettings | None = None, habit: Habit | None = None
 ) -> Truth:
-    """Write one phantom: its DICOM files and its truth volumes. The folder of a case appears when it is complete."""
+    """Write one phantom: its DICOM files and its truth volumes. The folder of a case appears when it is complete.
+
+    One that is there already is made anew. Raises `Refusal` NO_SPACE.
+    """
     habit = habit or Habit()
     phantom = make(seed=seed, case_id=case_id, **vars(settings or PhantomSettings()))
     true = _measured(phantom.clean).ftv
