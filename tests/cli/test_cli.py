@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -438,10 +439,34 @@ def test_a_phantom_that_cannot_be_written_is_refused_with_1(tmp_path: Path) -> N
     assert "output-not-writable" in done.err
 
 
+def test_a_process_that_is_killed_while_it_makes_a_phantom_is_said_to_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(_: object, tasks: list[Any], jobs: int) -> list[tuple[Any, Exception]]:
+        return [(tasks[0], BrokenProcessPool())]
+
+    monkeypatch.setattr("uptake.pipeline.executors.in_pool", killed)
+    done = uptake("phantom", "--to", tmp_path, "--cases", "2", "--size", "small", "--jobs", "2")
+    assert done.code == 1
+    assert "worker-died" in done.err
+    assert ONE in done.err
+    assert not (tmp_path / "truth.csv").exists()
+
+
+def test_a_cluster_without_the_library_for_it_is_wrong_usage_that_names_the_extra(
+    cohort: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    done = uptake("run", "--out", cohort, "--scheduler", "tcp://127.0.0.1:1", "--set", "ftv.ser_threshold=1")
+    assert done.code == 2
+    assert "uptake[cluster]" in done.err
+
+
 def test_the_demonstration_goes_from_nothing_to_a_report(tmp_path: Path) -> None:
     done = uptake("demo", "--to", tmp_path / "demo", "--cases", "1", "--jobs", "1")
     assert done.code == 0
     assert done.last == "1 of 1 cases made"
+    assert [line.split(": ")[0] for line in done.err.splitlines()] == [f"[1/1] {ONE}"] * 2
     assert (tmp_path / "demo/cohort/report/index.html").is_file()
     again = uptake("demo", "--to", tmp_path / "demo", "--cases", "1", "--jobs", "1", "--json")
     assert [case["done"] for case in again.json["cases"]] == [[]]
