@@ -10,7 +10,8 @@ import pydicom
 from pydicom.dataset import Dataset
 
 from uptake.io.dicom.headers import Header, Moment, Pixels, Protocol, Vector, plane
-from uptake.io.dicom.parse import MALFORMED, quiet, seconds_of_day
+from uptake.io.dicom.lenient import MALFORMED, quiet
+from uptake.io.dicom.parse import seconds_of_day
 
 
 def expand(header: Header, data: bytes) -> tuple[Header, ...]:

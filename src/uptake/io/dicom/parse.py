@@ -11,14 +11,12 @@ import io
 import math
 import re
 import struct
-import warnings
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Hashable
+from typing import TypeVar, cast
 
 import pydicom
 from pydicom.dataset import Dataset
-from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
@@ -28,6 +26,7 @@ from pydicom.uid import (
 )
 
 from uptake.io.dicom.headers import MR_CLASSES, UCSF_CREATOR, Header, Moment, Pixels, Plane, Protocol, Vector, plane
+from uptake.io.dicom.lenient import MALFORMED, quiet
 from uptake.io.dicom.sources import FileRef
 from uptake.study import Code, Refusal
 
@@ -36,23 +35,7 @@ MAX_INFLATED_BYTES = 2**30
 UNDEFINED_LENGTH = 0xFFFFFFFF
 PIXEL_DATA = ((0x7FE0, 0x0008), (0x7FE0, 0x0009), (0x7FE0, 0x0010))
 
-MALFORMED = (
-    BytesLengthException,
-    InvalidDicomError,
-    ArithmeticError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    MemoryError,
-    NotImplementedError,
-    OSError,
-    RecursionError,
-    TypeError,
-    ValueError,
-    struct.error,
-    zlib.error,
-)
-"""What pydicom has been seen to raise on bytes that are not, or no longer, DICOM."""
+T = TypeVar("T", bound=Hashable)
 
 
 def claims_dicom(name: str, head: bytes) -> bool:
@@ -94,14 +77,6 @@ def parse(file: FileRef, data: bytes) -> Header | None:
             return None
         raise _unreadable(file, "ends before its study, series and instance UIDs, or has none")
     return header
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Without pydicom's warnings about values that break a rule of the standard and are none of ours."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
 
 
 def seconds_of_day(text: str | None) -> float | None:
@@ -191,29 +166,34 @@ def _header(file: FileRef, dataset: Dataset, data: bytes, pixel_element: int) ->
     return Header(
         file=file,
         sop_uid=raw.text("SOPInstanceUID") or "",
-        sop_class=raw.text("SOPClassUID") or "",
-        study_uid=raw.text("StudyInstanceUID") or "",
-        series_uid=raw.text("SeriesInstanceUID") or "",
-        patient_id=raw.text("PatientID") or "",
+        sop_class=_shared(raw.text("SOPClassUID") or ""),
+        study_uid=_shared(raw.text("StudyInstanceUID") or ""),
+        series_uid=_shared(raw.text("SeriesInstanceUID") or ""),
+        patient_id=_shared(raw.text("PatientID") or ""),
         visit=raw.text("ClinicalTrialTimePointID"),
         study_date=raw.text("StudyDate"),
-        modality=raw.text("Modality") or "",
+        modality=_shared(raw.text("Modality") or ""),
         series_number=raw.whole("SeriesNumber"),
-        description=raw.text("SeriesDescription") or "",
-        image_type=raw.texts("ImageType"),
+        description=_shared(raw.text("SeriesDescription") or ""),
+        image_type=_shared(raw.texts("ImageType")),
         derived_from=raw.has("DerivationDescription") or raw.has("SourceImageSequence"),
         ucsf=raw.text(_UCSF_CREATOR_TAG) == UCSF_CREATOR,
         protocol=_protocol(raw),
         plane=_plane(raw),
         moment=_moment(raw),
-        pixels=pixels,
+        pixels=_shared(pixels),
         truncated=is_image and _is_cut(pixels, size, data),
     )
 
 
-@functools.lru_cache(maxsize=64)
-def _shared(protocol: Protocol) -> Protocol:
-    return protocol
+@functools.lru_cache(maxsize=512)
+def _kept(value: Hashable) -> Hashable:
+    return value
+
+
+def _shared(value: T) -> T:
+    """One object for equal values: most of what headers say is the same in thousands of them."""
+    return cast("T", _kept(value))
 
 
 def _protocol(raw: _Raw) -> Protocol:
@@ -266,9 +246,9 @@ def _ge_duration_s(raw: _Raw) -> float | None:
 
 
 def _plane(raw: _Raw) -> Plane | None:
-    orientation, position = raw.vector("ImageOrientationPatient", 6), raw.vector("ImagePositionPatient", 3)
-    spacing = raw.vector("PixelSpacing", 2)
-    return plane(orientation, position, spacing, (raw.unsigned("Columns"), raw.unsigned("Rows")))
+    orientation, spacing = _shared(raw.vector("ImageOrientationPatient", 6)), _shared(raw.vector("PixelSpacing", 2))
+    size = raw.unsigned("Columns"), raw.unsigned("Rows")
+    return plane(orientation, raw.vector("ImagePositionPatient", 3), spacing, size)
 
 
 def _moment(raw: _Raw) -> Moment:

@@ -22,7 +22,7 @@ from pydicom.uid import (
 )
 
 from uptake.io.dicom.headers import Header, Pixels
-from uptake.io.dicom.parse import MALFORMED, quiet
+from uptake.io.dicom.lenient import MALFORMED, quiet
 from uptake.io.dicom.sources import read_all
 from uptake.study import Code, Refusal
 from uptake.volume import Array

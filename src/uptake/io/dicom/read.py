@@ -18,7 +18,7 @@ from uptake.io.dicom.faults import fault
 from uptake.io.dicom.geometry import affine_lps, arranged, grid_of, layout_of, parallel
 from uptake.io.dicom.headers import ENHANCED_CLASSES, Header
 from uptake.io.dicom.leave import FROM_OTHERS, is_derived, is_mr_image, is_ucsf_object, reason_to_leave
-from uptake.io.dicom.parse import MALFORMED, quiet
+from uptake.io.dicom.lenient import MALFORMED, quiet
 from uptake.io.dicom.phases import Sorted, sort_phases
 from uptake.io.dicom.pixels import read_phases
 from uptake.io.dicom.scan import StudySource
