@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,6 +28,7 @@ from uptake.io.values import to_plain
 from uptake.pipeline import executors
 from uptake.pipeline.cases import CaseResult, CaseTask, case_todo, finished_case, make_case
 from uptake.pipeline.collect import collect
+from uptake.pipeline.naming import named_studies
 from uptake.pipeline.plan import Todo
 from uptake.pipeline.settings import Settings, from_layers, read_toml, to_toml
 from uptake.study import Code, SettingsError
@@ -241,7 +241,7 @@ def _found(
     if not sources:
         return {}, (), record
     scanned = scan(sources, on_file=lambda count: on_event(Event("scan", done=count)))
-    named, given, clashes = _named(record, scanned.studies)
+    named, given, clashes = named_studies(record.case_ids, scanned.studies)
     refused = [
         RefusedSource(
             item.source,
@@ -253,59 +253,6 @@ def _found(
     key = " ".join(sorted(path.name for path in sources))
     refusals = {**record.refused_sources, key: tuple(refused)}
     return named, tuple(refused), replace(record, case_ids=given, refused_sources=refusals)
-
-
-def _named(
-    record: CohortRecord, studies: Sequence[StudySource]
-) -> tuple[dict[str, StudySource], dict[str, str], list[RefusedSource]]:
-    """Case id per study: the PatientID where the patient has one study when first seen, else with the visit.
-
-    Gives the named studies, every name given so far by StudyInstanceUID, and refusals of names that collide.
-    """
-    given = dict(record.case_ids)
-    named: dict[str, StudySource] = {}
-    clashes: list[RefusedSource] = []
-    for study in sorted(studies, key=_age):
-        uid = _identity(study)
-        case_id = given.get(uid) or _new_id(study, studies, given)
-        owner = next((other for other, name in given.items() if name == case_id), uid)
-        if owner != uid or not case_id:
-            clashes.append(RefusedSource(study.files[0].name, case_id, _collision(case_id, study)))
-            continue
-        given[uid] = case_id
-        named[case_id] = study
-    return named, given, clashes
-
-
-def _new_id(study: StudySource, studies: Sequence[StudySource], given: Mapping[str, str]) -> str:
-    patient = _clean(study.patient_id)
-    siblings = sorted((s for s in studies if s.patient_id == study.patient_id), key=_age)
-    seen_before = any(name == patient or name.startswith(f"{patient}_") for name in given.values())
-    if len(siblings) == 1 and not seen_before:
-        return patient
-    visit = _clean(study.visit) if study.visit else f"T{siblings.index(study) + 1}"
-    return f"{patient}_{visit}"
-
-
-def _identity(study: StudySource) -> str:
-    return study.study_uid or f"phases {study.patient_id}"
-
-
-def _age(study: StudySource) -> tuple[str, str, str]:
-    return study.patient_id, study.study_date or "", _identity(study)
-
-
-def _clean(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._-]", "-", text.strip()).lstrip(".")
-
-
-def _collision(case_id: str, study: StudySource) -> RefusalRecord:
-    return RefusalRecord(
-        Code.CASE_ID.value,
-        f"another study is called {case_id!r} already (visit {study.visit or 'not given'})",
-        "one study per case id",
-        "run the studies of this patient into separate cohorts, or correct the visit (0012,0050)",
-    )
 
 
 def _per_case(regions: Mapping[str, GivenVoi], cases: Sequence[str]) -> dict[str, GivenVoi]:
