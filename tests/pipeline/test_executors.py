@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -43,6 +45,19 @@ def test_a_killed_process_costs_its_own_task_only() -> None:
     results = dict(in_pool(square_or_die, list(range(8)), jobs=2))
     assert isinstance(results.pop(3), BrokenProcessPool)
     assert results == {n: n * n for n in range(8) if n != 3}
+
+
+def test_a_script_without_a_guard_is_not_run_again_by_the_pool(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import math\n"
+        "from uptake.pipeline.executors import in_pool\n"
+        "print('begun')\n"
+        "print(sorted(dict(in_pool(math.sqrt, [1.0, 4.0], 2)).values()), __file__ is not None)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["begun", "[1.0, 2.0] True"]
 
 
 def test_an_error_in_a_task_is_raised() -> None:

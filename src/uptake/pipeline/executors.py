@@ -6,9 +6,11 @@ Each yields ``(task, result)`` as tasks end; a result is an exception where the 
 from __future__ import annotations
 
 import multiprocessing
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from typing import TypeVar
 
 from uptake.study import SettingsError
@@ -89,6 +91,20 @@ def _alone(function: Callable[[Task], Result], task: Task) -> Result | Exception
             return error
 
 
-def _pool(jobs: int) -> ProcessPoolExecutor:
-    # spawn: a fork of a process that has started threads (ITK, BLAS) can hang
-    return ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
+@contextmanager
+def _pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
+    """A pool of new processes: a fork of a process that has started threads (ITK, BLAS) can hang.
+
+    A new process would first run the script it was started from, and with it the run itself, unless the script is
+    guarded by ``if __name__ == "__main__"``. Our tasks need nothing of it, so it is hidden while processes start.
+    """
+    main = sys.modules["__main__"]
+    hidden = {name: getattr(main, name, None) for name in ("__file__", "__spec__")}
+    try:
+        for name in hidden:
+            setattr(main, name, None)
+        with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+            yield pool
+    finally:
+        for name, value in hidden.items():
+            setattr(main, name, value)
