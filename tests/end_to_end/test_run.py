@@ -244,6 +244,15 @@ def test_a_users_box_is_the_voi_and_stays(cohort: Path, phantoms: Path) -> None:
         uptake.run(phantoms, cohort, regions={"*": "0,0,0:1,1,1"})
 
 
+@pytest.mark.parametrize("text", ["{", '{"results": 3}'])
+def test_a_record_that_something_else_damaged_is_named(cohort: Path, phantoms: Path, text: str) -> None:
+    (cohort / f"cases/{CASE}/provenance.json").write_text(text)
+    with pytest.raises(CohortError, match=r"provenance\.json is damaged"):
+        uptake.run(phantoms, cohort)
+    (cohort / f"cases/{CASE}/provenance.json").unlink()
+    assert uptake.run(phantoms, cohort, jobs=1).ok
+
+
 def test_two_runs_at_once_are_refused(cohort: Path, phantoms: Path) -> None:
     from uptake.io.store import locked
 

@@ -7,18 +7,18 @@ A `Form` says how a value is kept. A `Record` says under which key a result was 
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from uptake.io.files import writable
-from uptake.io.values import from_plain, read_value, write_value
+from uptake.io.values import read_value, write_value
 from uptake.study import CohortError
 
+Kept = TypeVar("Kept")
 PROVENANCE = "provenance.json"
 
 
@@ -88,9 +88,9 @@ class Cohort:
         return tuple(sorted(p.parent.name for p in self.path.glob(f"cases/*/{PROVENANCE}")))
 
     def record(self, case_id: str) -> CaseRecord:
-        """What is known of a case; an empty record for a new one."""
+        """What is known of a case; an empty record for a new one. Raises CohortError where it was damaged."""
         path = self.case(case_id) / PROVENANCE
-        return read_value(CaseRecord, path) if path.exists() else CaseRecord(case_id)
+        return _read(CaseRecord, path) if path.exists() else CaseRecord(case_id)
 
     def write_record(self, record: CaseRecord) -> None:
         """Write a case's ``provenance.json``."""
@@ -125,11 +125,9 @@ def open_cohort(path: Path) -> Cohort:
 
 
 def read_cohort_record(cohort: Cohort) -> CohortRecord:
-    """What is known of the cohort; empty for a new one."""
+    """What is known of the cohort; empty for a new one. Raises CohortError where it was damaged from outside."""
     path = cohort.path / PROVENANCE
-    if not path.exists():
-        return CohortRecord()
-    return from_plain(CohortRecord, json.loads(path.read_text(encoding="utf-8")))  # type: ignore[no-any-return]
+    return _read(CohortRecord, path) if path.exists() else CohortRecord()
 
 
 def write_cohort_record(cohort: Cohort, record: CohortRecord) -> None:
@@ -175,3 +173,10 @@ def locked(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def _read(kind: type[Kept], path: Path) -> Kept:
+    try:
+        return read_value(kind, path)
+    except (ValueError, TypeError) as error:  # we write it whole, so something else wrote to it
+        raise CohortError(f"{path} is damaged ({error}); remove it, and the next run makes its results anew") from error
