@@ -19,7 +19,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 COMMAND_LINE = PACKAGE / "cli"
 EAGER = [module for module in MODULES if COMMAND_LINE not in module.parents and module != PACKAGE / "__init__.py"]
 HEAVY = {"SimpleITK", "gdcm", "matplotlib", "nibabel", "numpy", "openpyxl", "pandas", "pydicom", "scipy", "torch"}
-SLOW = HEAVY | {"PIL", "jinja2", "psutil", "rich"}
+SLOW = HEAVY | {"PIL", "jinja2", "psutil", "pydantic", "rich"}
 
 
 def test_every_module_imports_only_from_the_layers_below_its_own() -> None:

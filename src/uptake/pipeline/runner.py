@@ -19,7 +19,7 @@ from uptake.pipeline.settings import Settings
 from uptake.study import Code, Refusal
 
 ABSENT = "absent"
-LIBRARIES = ("uptake", "numpy", "scipy", "SimpleITK", "pydicom", "matplotlib")
+LIBRARIES = ("uptake", "numpy", "scipy", "SimpleITK", "pydicom")
 
 Values = dict[str, Any]
 Records = Mapping[str, Record]
