@@ -28,7 +28,7 @@ def extract(volume: Volume, mask: Volume, settings: Features = DEFAULT) -> Featu
     for family in FAMILIES:
         if family.name in settings.families:
             values = family.compute(region)
-            rows += [_feature(definition, values[definition.ibsi_tag]) for definition in family.definitions]
+            rows += [_feature(definition, values[definition.ibsi_tag]) for definition in family.chosen(settings)]
     return FeatureTable(tuple(rows))
 
 

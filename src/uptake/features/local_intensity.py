@@ -84,7 +84,7 @@ def _sums(padded: Float, steps: Bool, inside: Bool) -> Float:
         first, last = int(column[0]), int(column[-1]) + 1
         part = running[i : i + ni, j : j + nj]
         total += part[:, :, last : last + nk] - part[:, :, first : first + nk]
-    return np.asarray(total[inside], dtype=np.float64)
+    return np.asarray(total.T[inside.T], dtype=np.float64)
 
 
 FAMILY = Family("local_intensity", "9ST6", DEFINITIONS, local_intensity)

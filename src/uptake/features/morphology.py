@@ -113,7 +113,7 @@ def _centre_shift(region: Region, centres_mm: Float) -> Value:
     total = float(weights.sum())
     if total == 0:
         return NO_MASS
-    places = np.argwhere(region.intensity) @ region.frame.T
+    places = np.argwhere(region.intensity.T)[:, ::-1] @ region.frame.T
     weighted = (weights[:, None] * places).sum(axis=0) / total
     return float(np.linalg.norm(centres_mm.mean(axis=0) - weighted))
 

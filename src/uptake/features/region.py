@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, wraps
+from typing import TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +18,7 @@ from uptake.volume import Array, Grid, Volume
 Bool = npt.NDArray[np.bool_]
 Float = npt.NDArray[np.float64]
 Box = tuple[slice, slice, slice]
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +26,7 @@ class Region:
     """An image and its two IBSI masks, cut to the bounding box of the morphological mask.
 
     whole: the intensities of the whole image, shape ``(i, j, k)``; box: where in it the region lies.
-    image, morphological, intensity: shape of the box. Morphology uses the morphological mask, intensities are
+    image, morphological, intensity: shape of the box, i running along memory. Morphology uses the morphological mask, intensities are
     taken from the intensity mask, which re-segmentation may have thinned out; both have at least one voxel.
     frame: 3 x 3 upper triangular with a positive diagonal, voxel steps along i, j, k -> mm in a right-angled frame
     whose first axis is i and whose first plane is (i, j): distances are the patient's, however oblique the grid.
@@ -39,8 +43,21 @@ class Region:
 
     @cached_property
     def values(self) -> Float:
-        """Intensities inside the intensity mask, shape (n,)."""
-        return self.image[self.intensity].astype(np.float64)
+        """Intensities inside the intensity mask, shape (n,), i running fastest and k slowest."""
+        return self.image.T[self.intensity.T].astype(np.float64)
+
+
+def once(function: Callable[[Region], Result]) -> Callable[[Region], Result]:
+    """Remember what a function gives for a region as long as the region lives: families share it."""
+    known: WeakKeyDictionary[Region, Result] = WeakKeyDictionary()
+
+    @wraps(function)
+    def remembering(region: Region) -> Result:
+        if region not in known:
+            known[region] = function(region)
+        return known[region]
+
+    return remembering
 
 
 def region_of(volume: Volume, mask: Volume, settings: Features) -> Region:
@@ -59,7 +76,7 @@ def region_of(volume: Volume, mask: Volume, settings: Features) -> Region:
         )
     box = bounding_box(mask.array)
     inside = _as_bool(mask.array[box])
-    image = np.ascontiguousarray(volume.array[box])
+    image = np.asfortranarray(volume.array[box])
     _check_finite(image, inside)
     intensity = _resegmented(image, inside, settings)
     return Region(volume.array, box, image, inside, intensity, frame_of(volume.grid), settings)
@@ -94,8 +111,8 @@ def frame_of(grid: Grid) -> Float:
 
 def _as_bool(mask: Array) -> Bool:
     if mask.dtype == np.bool_:
-        return np.ascontiguousarray(mask)
-    inside = np.ascontiguousarray(mask != 0)
+        return np.asfortranarray(mask)
+    inside = np.asfortranarray(mask != 0)
     if not np.array_equal(mask, inside):
         raise SettingsError("a mask for features is of bool or of zeros and ones; choose one label of this one first")
     return inside

@@ -8,8 +8,25 @@ from typing import Annotated, Literal, get_args
 
 from uptake.study import SettingsError
 
-FamilyName = Literal["morphology", "local_intensity", "statistics", "intensity_histogram", "intensity_volume_histogram"]
+FamilyName = Literal[
+    "morphology",
+    "local_intensity",
+    "statistics",
+    "intensity_histogram",
+    "intensity_volume_histogram",
+    "glcm",
+    "glrlm",
+    "glszm",
+    "gldzm",
+    "ngtdm",
+    "ngldm",
+]
 FAMILY_NAMES: tuple[FamilyName, ...] = get_args(FamilyName)
+Aggregation = Literal[
+    "2D averaged", "2D slice-merged", "2.5D direction-merged", "2.5D merged", "3D averaged", "3D merged"
+]
+AGGREGATIONS: tuple[Aggregation, ...] = get_args(Aggregation)
+MOST_DISTANCE = 5
 FIXED = ("fixed-bin-number", "fixed-bin-size")
 
 
@@ -33,6 +50,15 @@ class Features:
         float,
         "intensity units; width of a grey level, for fixed-bin-size: from resegment_range or the lowest intensity",
     ] = 25.0
+    aggregations: Annotated[
+        tuple[Aggregation, ...],
+        "how texture matrices of slices (array axis k) and directions are combined; families without directions "
+        "know only 2D, 2.5D and 3D",
+    ] = ("3D averaged", "3D merged")
+    distance: Annotated[
+        int, "voxels; Chebyshev distance of neighbours in co-occurrence, tone difference and dependence matrices"
+    ] = 1
+    alpha: Annotated[int, "grey levels; largest difference of voxels that depend on each other (NGLDM)"] = 0
     ivh_discretisation: Annotated[
         Literal["fixed-bin-number", "fixed-bin-size", "none"],
         "the same for the intensity-volume histogram: IBSI advises fixed-bin-number for arbitrary units as in MR",
@@ -46,6 +72,7 @@ class Features:
         self._check_families()
         self._check_range()
         self._check_bins()
+        self._check_texture()
 
     def _check_families(self) -> None:
         unknown = sorted(set(self.families) - set(FAMILY_NAMES))
@@ -69,3 +96,13 @@ class Features:
         for field in ("bin_width", "ivh_bin_width"):
             if not 0 < getattr(self, field) < inf:
                 raise SettingsError(f"{field} {getattr(self, field)}: allowed is a finite width above 0")
+
+    def _check_texture(self) -> None:
+        if set(self.aggregations) - set(AGGREGATIONS) or not self.aggregations:
+            raise SettingsError(
+                f"aggregations {list(self.aggregations)}: allowed are one or more of {', '.join(AGGREGATIONS)}"
+            )
+        if not 1 <= self.distance <= MOST_DISTANCE:
+            raise SettingsError(f"distance {self.distance}: allowed are 1 to {MOST_DISTANCE} voxels")
+        if self.alpha < 0:
+            raise SettingsError(f"alpha {self.alpha}: allowed is 0 or more")

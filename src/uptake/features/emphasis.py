@@ -1,0 +1,104 @@
+"""Features that run length, size zone, distance zone and dependence matrices share.
+
+With r(i, j) how often level i occurs with length (size, distance, dependence) j, r(i, .) and r(., j) its sums over
+rows and columns, N the sum of all, and N_v the voxels from which the matrix was made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from uptake.features.region import Float
+
+Whole = npt.NDArray[np.int64]
+
+
+class Counts(NamedTuple):
+    """The cells of several matrices that are not zero, shape (n,) each, cells of a matrix next to each other.
+
+    matrix: its number, rising. level, length: i and j of the cell, from 1. count: r(i, j), above 0.
+    """
+
+    matrix: Whole
+    level: Whole
+    length: Whole
+    count: Float
+
+
+def counts_of_tables(tables: npt.NDArray[np.uint32]) -> Counts:
+    """Cells of matrices, shape (n, levels, lengths), level 1 and length 1 first."""
+    matrix, level, length = np.nonzero(tables)
+    return Counts(matrix, level + 1, length + 1, tables[matrix, level, length].astype(np.float64))
+
+
+def counts_of_pairs(matrix: Whole, level: Whole, length: Whole) -> Counts:
+    """Cells of matrices in which each (level, length) given counts once, shape (n,) each."""
+    # Sizes of zones are few and far between: by rank they make a small table.
+    lengths, rank = _ranks(length)
+    levels = int(level.max(initial=0)) + 1
+    key = (matrix.astype(np.int64) * levels + level) * len(lengths) + rank
+    if key.size and int(key.max()) < 8 * key.size + 100_000:
+        count = np.bincount(key)
+        cells = np.flatnonzero(count)
+        number = count[cells]
+    else:
+        cells, number = np.unique(key, return_counts=True)
+    rest, column = np.divmod(cells, max(1, len(lengths)))
+    row, found = np.divmod(rest, levels)
+    return Counts(row, found, lengths[column], number.astype(np.float64))
+
+
+def describe(counts: Counts, voxels: Float | None = None) -> Mapping[str, Float]:
+    """Features of each matrix that has a cell, shape (matrices,), by what they are of.
+
+    voxels: N_v of each of these matrices; without it the sum of r(i, j) j, which it is for runs and zones.
+    """
+    i, j, r = counts.level.astype(np.float64), counts.length.astype(np.float64), counts.count
+    starts = np.flatnonzero(np.diff(counts.matrix, prepend=-1))
+    matrix = np.cumsum(np.diff(counts.matrix, prepend=counts.matrix[:1]) > 0)
+
+    def total(values: Float) -> Float:
+        return np.add.reduceat(values, starts)
+
+    n = total(r)
+    by_level = _squares(matrix, counts.level, r)
+    by_length = _squares(matrix, _ranks(counts.length)[1], r)
+    p = r / n[matrix]
+    mean_level, mean_length = total(p * i), total(p * j)
+    low, high, short, long = r / i**2, r * i**2, r / j**2, r * j**2
+    return {
+        "short": total(short) / n,
+        "long": total(long) / n,
+        "low": total(low) / n,
+        "high": total(high) / n,
+        "short_low": total(low / j**2) / n,
+        "short_high": total(high / j**2) / n,
+        "long_low": total(low * j**2) / n,
+        "long_high": total(high * j**2) / n,
+        "level_nonuniformity": by_level / n,
+        "level_nonuniformity_normalised": by_level / n**2,
+        "length_nonuniformity": by_length / n,
+        "length_nonuniformity_normalised": by_length / n**2,
+        "percentage": n / (total(r * j) if voxels is None else voxels),
+        "level_variance": total(p * (i - mean_level[matrix]) ** 2),
+        "length_variance": total(p * (j - mean_length[matrix]) ** 2),
+        "entropy": -total(p * np.log2(p)) + 0.0,
+        "energy": total(p**2),
+    }
+
+
+def _ranks(numbers: Whole) -> tuple[Whole, Whole]:
+    """The different ones of whole numbers from 0, sorted, and the place of each among them."""
+    present = np.bincount(numbers) > 0
+    return np.flatnonzero(present), (np.cumsum(present) - 1)[numbers]
+
+
+def _squares(matrix: Whole, group: Whole, r: Float) -> Float:
+    """Sum over the groups of each matrix of (the sum of r in the group)^2."""
+    groups, matrices = int(group.max()) + 1, int(matrix[-1]) + 1
+    sums = np.bincount(matrix * groups + group, weights=r, minlength=matrices * groups).reshape(matrices, groups)
+    return np.einsum("ij,ij->i", sums, sums)
