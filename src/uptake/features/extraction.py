@@ -6,6 +6,7 @@ import math
 
 from uptake.features.catalogue import FAMILIES
 from uptake.features.definition import Definition, Undefined, Value
+from uptake.features.interpolate import interpolate
 from uptake.features.region import region_of
 from uptake.features.settings import Features
 from uptake.features.table import Feature, FeatureTable
@@ -23,13 +24,20 @@ def extract(volume: Volume, mask: Volume, settings: Features = DEFAULT) -> Featu
     Raises Refusal: MASK_GRID, EMPTY_MASK, NON_FINITE (inside the mask).
     Source: IBSI reference manual, https://doi.org/10.48550/arXiv.1612.07003.
     """
-    region = region_of(volume, mask, settings)
+    region = region_of(*_prepared(volume, mask, settings), settings)
     rows: list[Feature] = []
     for family in FAMILIES:
         if family.name in settings.families:
             values = family.compute(region)
             rows += [_feature(definition, values[definition.ibsi_tag]) for definition in family.chosen(settings)]
     return FeatureTable(tuple(rows))
+
+
+def _prepared(volume: Volume, mask: Volume, settings: Features) -> tuple[Volume, Volume]:
+    """Image and mask as they are measured; those that do not fit are handed on, to be refused with the rest."""
+    if not settings.spacing_mm or not volume.grid.same_as(mask.grid):
+        return volume, mask
+    return interpolate(volume, mask, settings)
 
 
 def _feature(definition: Definition, value: Value) -> Feature:

@@ -61,7 +61,7 @@ def once(function: Callable[[Region], Result]) -> Callable[[Region], Result]:
 
 
 def region_of(volume: Volume, mask: Volume, settings: Features) -> Region:
-    """Cut image and mask to the mask's bounding box and re-segment by range (IBSI 5PSJ).
+    """Cut image and mask to the mask's bounding box and re-segment by range and outliers (IBSI 5PSJ).
 
     Only the box is copied. Raises Refusal: MASK_GRID, EMPTY_MASK (also when no intensity lies within
     `settings.resegment_range`), NON_FINITE (a voxel inside the mask); SettingsError for a mask that is neither of
@@ -132,18 +132,28 @@ def _check_finite(image: Array, inside: Bool) -> None:
 
 
 def _resegmented(image: Array, inside: Bool, settings: Features) -> Bool:
-    if not settings.resegment_range:
+    low, high = _limits(image, inside, settings)
+    if (low, high) == (-np.inf, np.inf):
         return inside
-    low, high = settings.resegment_range
     kept: Bool = inside & (image >= low) & (image <= high)
     if not kept.any():
         raise Refusal(
             Code.EMPTY_MASK,
             found=f"no voxel inside the mask has an intensity from {low:g} to {high:g}",
             allowed="at least one voxel after re-segmentation",
-            remedy="widen resegment_range",
+            remedy="widen resegment_range, or raise resegment_outliers",
         )
     return kept
+
+
+def _limits(image: Array, inside: Bool, settings: Features) -> tuple[float, float]:
+    """The intensities that stay: of the range and, by IBSI's 7ACA, of those near the mean of the whole mask."""
+    low, high = settings.resegment_range or (-np.inf, np.inf)
+    if settings.resegment_outliers:
+        x = image.T[inside.T].astype(np.float64)
+        mean, reach = float(x.mean()), settings.resegment_outliers * float(x.std())
+        low, high = max(low, mean - reach), min(high, mean + reach)
+    return low, high
 
 
 def _words(grid: Grid) -> str:

@@ -38,10 +38,22 @@ class Features:
     """
 
     families: Annotated[tuple[FamilyName, ...], "families of features to extract"] = FAMILY_NAMES
+    spacing_mm: Annotated[
+        tuple[float, ...],
+        "mm along i, j, k; image and mask are interpolated to it first, 0 keeps an axis as it is; empty: none",
+    ] = ()
+    interpolation: Annotated[
+        Literal["linear", "cubic-spline"], "how intensities are interpolated; the mask is linearly, inside from 0.5 on"
+    ] = "linear"
+    round_intensities: Annotated[bool, "interpolated intensities are whole numbers, as in CT"] = False
     resegment_range: Annotated[
         tuple[float, ...],
         "intensity units; lowest and highest intensity that stays in the intensity mask, both inclusive; empty: all",
     ] = ()
+    resegment_outliers: Annotated[
+        float,
+        "standard deviations from the mean beyond which voxels leave the intensity mask (IBSI advises 3); 0: none",
+    ] = 0.0
     discretisation: Annotated[
         Literal["fixed-bin-number", "fixed-bin-size"], "how intensities become grey levels for histogram and texture"
     ] = "fixed-bin-number"
@@ -70,6 +82,7 @@ class Features:
 
     def __post_init__(self) -> None:
         self._check_families()
+        self._check_interpolation()
         self._check_range()
         self._check_bins()
         self._check_texture()
@@ -85,6 +98,17 @@ class Features:
             raise SettingsError(
                 f"resegment_range {list(limits)}: allowed is nothing, or a lowest and a highest intensity"
             )
+
+        if not 0 <= self.resegment_outliers < inf:
+            raise SettingsError(f"resegment_outliers {self.resegment_outliers}: allowed is 0 or more")
+
+    def _check_interpolation(self) -> None:
+        if self.spacing_mm and not (len(self.spacing_mm) == 3 and all(0 <= mm < inf for mm in self.spacing_mm)):
+            raise SettingsError(
+                f"spacing_mm {list(self.spacing_mm)}: allowed is nothing, or three spacings of 0 or more"
+            )
+        if self.interpolation not in ("linear", "cubic-spline"):
+            raise SettingsError(f"interpolation {self.interpolation!r}: allowed are linear, cubic-spline")
 
     def _check_bins(self) -> None:
         for field, ways in (("discretisation", FIXED), ("ivh_discretisation", (*FIXED, "none"))):
