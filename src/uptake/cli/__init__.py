@@ -129,23 +129,38 @@ def report(cohort: CohortPath, jobs: Jobs = None, as_json: Json = False) -> None
 
 
 @app.command()
-def features(
+def features(  # noqa: PLR0917 (options)
     image: Annotated[Path, typer.Argument(metavar="IMAGE", help="NIfTI")],
     mask: Annotated[Path, typer.Argument(metavar="MASK", help="NIfTI mask on the same grid")],
+    panel: Annotated[str, typer.Option("--panel", metavar="ibsi", help="which features")] = "ibsi",
+    settings: Annotated[
+        str | None,
+        typer.Option(
+            "--settings",
+            metavar="NAME_OR_FILE",
+            help="a TOML file with a section [features], or ibsi-phantom, ibsi-config-a ... ibsi-config-e",
+        ),
+    ] = None,
+    bins: Annotated[int | None, typer.Option("--bins", metavar="N", help="a fixed number of grey levels")] = None,
+    bin_width: Annotated[
+        float | None, typer.Option("--bin-width", metavar="W", help="grey levels of a fixed width in intensity units")
+    ] = None,
     csv: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="write the long table here")] = None,
+    xlsx: Annotated[Path | None, typer.Option("--xlsx", metavar="FILE", help="the same as a workbook")] = None,
     as_json: Json = False,
 ) -> None:
     """Radiomic features of one image inside one mask; no cohort needed."""
     from uptake import verbs
 
-    table = verbs.features(image, mask, csv=csv)
+    table = verbs.features(
+        image, mask, panel=panel, settings=settings, bins=bins, bin_width=bin_width, csv=csv, xlsx=xlsx
+    )
     if as_json:
         typer.echo(json.dumps([{**vars(row), "value": None if row.reason else row.value} for row in table], indent=2))
-    elif csv is None:
+    elif csv is None and xlsx is None:
         for row in table:
-            typer.echo(
-                f"{row.ibsi}  {row.name:<48} {row.value:>14.6g} {row.unit}{'  ' + row.reason if row.reason else ''}"
-            )
+            name = f"{row.name}, {row.aggregation}" if row.aggregation else row.name
+            typer.echo(f"{row.ibsi}  {name:<72} {row.value:>14.6g} {row.unit}{'  ' + row.reason if row.reason else ''}")
 
 
 @app.command()

@@ -5,7 +5,11 @@ the steps (int32, shape (n, 3)); slices ``first`` to ``last`` are counted withou
 Raises ValueError where types or shapes do not fit.
 """
 
-from typing_extensions import Buffer
+from typing import Any
+
+import numpy.typing as npt
+
+Buffer = npt.NDArray[Any]
 
 def glcm(levels: Buffer, steps: Buffer, first: int, last: int, tables: Buffer, /) -> None: ...
 def margins(tables: Buffer, out: Buffer, /) -> None: ...

@@ -11,7 +11,7 @@ from uptake.features.region import Float
 
 
 def average(features: Mapping[str, Float], otherwise: Undefined) -> dict[str, Value]:
-    """Mean of each feature over its matrices, shape (n,), without those where it is NaN; `otherwise` if none is left."""
+    """Mean of each feature over its matrices, shape (n,), but those where it is NaN; `otherwise` if none is left."""
     return {name: _mean(values, otherwise) for name, values in features.items()}
 
 

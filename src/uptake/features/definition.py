@@ -36,7 +36,9 @@ class Undefined:
 
 Value = float | Undefined
 
-TAGS = dict(zip(AGGREGATIONS, ("2D_avg", "2D_comb", "2_5D_avg", "2_5D_comb", "3D_avg", "3D_comb"), strict=True))
+TAGS: Mapping[str, str] = dict(
+    zip(AGGREGATIONS, ("2D_avg", "2D_comb", "2_5D_avg", "2_5D_comb", "3D_avg", "3D_comb"), strict=True)
+)
 """The end of an IBSI tag by aggregation (IBSI BTW3, SUJT, JJUI, ZW7Z, ITBB, IAZD)."""
 
 DIMENSION_TAGS = {"2D": "2D", "2.5D": "2_5D", "3D": "3D"}

@@ -7,26 +7,26 @@ rows and columns, N the sum of all, and N_v the voxels from which the matrix was
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from uptake.features.region import Float
 
-Whole = npt.NDArray[np.int64]
+Whole = npt.NDArray[np.signedinteger[Any]]
 
 
 class Counts(NamedTuple):
     """The cells of several matrices that are not zero, shape (n,) each, cells of a matrix next to each other.
 
-    matrix: its number, rising. level, length: i and j of the cell, from 1. count: r(i, j), above 0.
+    matrix: its number, rising. level, length: i and j of the cell, from 1. number: r(i, j), above 0.
     """
 
     matrix: Whole
     level: Whole
     length: Whole
-    count: Float
+    number: Float
 
 
 def counts_of_tables(tables: npt.NDArray[np.uint32]) -> Counts:
@@ -57,9 +57,9 @@ def describe(counts: Counts, voxels: Float | None = None) -> Mapping[str, Float]
 
     voxels: N_v of each of these matrices; without it the sum of r(i, j) j, which it is for runs and zones.
     """
-    i, j, r = counts.level.astype(np.float64), counts.length.astype(np.float64), counts.count
+    i, j, r = counts.level.astype(np.float64), counts.length.astype(np.float64), counts.number
     starts = np.flatnonzero(np.diff(counts.matrix, prepend=-1))
-    matrix = np.cumsum(np.diff(counts.matrix, prepend=counts.matrix[:1]) > 0)
+    matrix: Whole = np.cumsum(np.diff(counts.matrix, prepend=counts.matrix[:1]) > 0, dtype=np.int64)
 
     def total(values: Float) -> Float:
         return np.add.reduceat(values, starts)
@@ -101,4 +101,5 @@ def _squares(matrix: Whole, group: Whole, r: Float) -> Float:
     """Sum over the groups of each matrix of (the sum of r in the group)^2."""
     groups, matrices = int(group.max()) + 1, int(matrix[-1]) + 1
     sums = np.bincount(matrix * groups + group, weights=r, minlength=matrices * groups).reshape(matrices, groups)
-    return np.einsum("ij,ij->i", sums, sums)
+    squares: Float = np.einsum("ij,ij->i", sums, sums)
+    return squares

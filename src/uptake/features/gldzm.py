@@ -51,7 +51,7 @@ def gldzm(region: Region) -> dict[str, Value]:
 def _features(region: Region, dimension: str) -> Mapping[str, Float]:
     zones: Zones = zones_3d(region) if dimension == "3D" else zones_2d(region)
     matrix = zones.slice if dimension == "2D" else np.zeros_like(zones.slice)
-    voxels = np.bincount(matrix, weights=zones.size)
+    voxels = np.bincount(matrix, weights=zones.size).astype(np.float64)
     return describe(counts_of_pairs(matrix, zones.level, zones.distance), voxels[voxels > 0])
 
 

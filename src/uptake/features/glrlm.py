@@ -73,7 +73,8 @@ def _counts_2d(region: Region) -> dict[str, Counts]:
 
 
 def _merged(tables: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
-    return tables.sum(axis=0, keepdims=True, dtype=np.uint32)
+    merged: npt.NDArray[np.uint32] = tables.sum(axis=0, keepdims=True, dtype=np.uint32)
+    return merged
 
 
 def _joined(slices: Iterable[Counts], matrices: int) -> Counts:

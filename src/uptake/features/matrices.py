@@ -181,7 +181,7 @@ def _within(distance: int, along_k: range) -> Steps:
 
 def _half(steps: Steps, distance: int) -> Steps:
     """Of the steps of exactly a Chebyshev distance one of each two opposite ones."""
-    far = steps[np.abs(steps).max(axis=1) == distance]
+    far: Steps = steps[np.abs(steps).max(axis=1) == distance]
     return far[len(far) // 2 :]  # sorted by k, j, i: the second half is the first one turned round
 
 
@@ -193,7 +193,7 @@ def _margins(tables: Counted) -> Float:
 
 def _runs(field: Field, steps: Steps, first: int, last: int) -> Counted:
     longest = max(size - 2 * field.margin for size in field.levels.shape)
-    tables = np.zeros((len(steps), field.highest + 1, longest + 1), np.uint32)
+    tables: Counted = np.zeros((len(steps), field.highest + 1, longest + 1), np.uint32)
     _kernels.runs(field.levels, steps, first, last, tables)
     return tables
 
@@ -204,7 +204,7 @@ def _neighbourhoods(region: Region, steps: Steps, parts: tuple[tuple[int, int], 
     found = Neighbourhoods(np.zeros(shape, np.uint32), np.zeros(shape, np.uint32), np.zeros(shape, np.uint64))
     for (first, last), *tables in zip(parts, *found, strict=True):
         _kernels.neighbours(field.levels, steps, first, last, region.settings.alpha, *tables)
-    return Neighbourhoods(*(tables[:, 1:] for tables in found))
+    return Neighbourhoods(found.dependence[:, 1:], found.counts[:, 1:], found.differences[:, 1:])
 
 
 def _zones(region: Region, *, flat: bool) -> Zones:

@@ -47,7 +47,7 @@ def ngtdm(region: Region) -> dict[str, Value]:
 
 
 def difference_matrices(tables: Neighbourhoods) -> tuple[Float, Float]:
-    """n and s of each matrix, shape (matrices, levels)."""
+    """Both n and s of each matrix, shape (matrices, levels)."""
     neighbours = np.arange(1.0, tables.counts.shape[2])
     return tables.counts[:, :, 1:].sum(axis=2, dtype=np.float64), tables.differences[:, :, 1:] @ (1 / neighbours)
 

@@ -26,8 +26,9 @@ class Region:
     """An image and its two IBSI masks, cut to the bounding box of the morphological mask.
 
     whole: the intensities of the whole image, shape ``(i, j, k)``; box: where in it the region lies.
-    image, morphological, intensity: shape of the box, i running along memory. Morphology uses the morphological mask, intensities are
-    taken from the intensity mask, which re-segmentation may have thinned out; both have at least one voxel.
+    image, morphological, intensity: shape of the box, i running along memory. Morphology uses the morphological
+    mask, intensities are taken from the intensity mask, which re-segmentation may have thinned out; both have at
+    least one voxel.
     frame: 3 x 3 upper triangular with a positive diagonal, voxel steps along i, j, k -> mm in a right-angled frame
     whose first axis is i and whose first plane is (i, j): distances are the patient's, however oblique the grid.
     settings: those of the extraction.
