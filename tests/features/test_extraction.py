@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 from uptake.features import Features, FeatureTable, extract
 from uptake.features.catalogue import FAMILIES
 from uptake.features.region import region_of
-from uptake.features.settings import FAMILY_NAMES
+from uptake.features.settings import AGGREGATIONS, FAMILY_NAMES
 from uptake.volume import Grid, Volume
 
 GRID = Grid((9, 8, 7), np.diag([0.8, 0.9, 2.0, 1.0]))
@@ -25,15 +25,26 @@ LESION = Volume(RANDOM.random(GRID.shape) < 0.4, GRID)
 def test_the_table_has_every_definition_of_the_catalogue_in_its_order() -> None:
     found = extract(IMAGE, LESION)
     assert [(row.name, row.family, row.ibsi, row.ibsi_tag, row.unit, row.aggregation) for row in found] == [
-        (d.name, d.family, d.ibsi, d.ibsi_tag, d.unit, d.aggregation) for f in FAMILIES for d in f.definitions
+        (d.name, d.family, d.ibsi, d.ibsi_tag, d.unit, d.aggregation) for f in FAMILIES for d in f.chosen(Features())
     ]
     assert all(math.isfinite(row.value) or row.reason for row in found)
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: str(family.name))
 def test_a_family_computes_what_it_defines_and_nothing_else(family: object) -> None:
-    values = family.compute(region_of(IMAGE, LESION, Features()))
+    everything = Features(aggregations=AGGREGATIONS)
+    values = family.compute(region_of(IMAGE, LESION, everything))
     assert set(values) == {definition.ibsi_tag for definition in family.definitions}
+
+
+@pytest.mark.parametrize("aggregation", AGGREGATIONS)
+def test_an_aggregation_can_be_extracted_alone(aggregation: str) -> None:
+    alone = extract(IMAGE, LESION, Features(aggregations=(aggregation,)))
+    dimension = aggregation.partition(" ")[0]
+    assert {row.aggregation for row in alone} == {"", aggregation, dimension}
+    everything = extract(IMAGE, LESION, Features(aggregations=AGGREGATIONS))
+    chosen = tuple(row for row in everything if row.aggregation in ("", aggregation, dimension))
+    assert _same(alone, FeatureTable(chosen), tolerance=0)
 
 
 @pytest.mark.parametrize("name", FAMILY_NAMES)
@@ -95,11 +106,13 @@ NO_AXES |= {"morph_vol_dens_aee", "morph_area_dens_aee"}
 NO_SPREAD = {"morph_moran_i", "morph_geary_c", "ivh_v10", "ivh_v90", "ivh_i10", "ivh_i90"}
 NO_SPREAD |= {"ivh_diff_v10_v90", "ivh_diff_i10_i90"}
 NO_SPREAD |= {"ih_max_grad", "ih_max_grad_g", "ih_min_grad", "ih_min_grad_g"}
+NO_SPREAD |= {f"cm_{name}_3D_{how}" for name in ("corr", "info_corr1") for how in ("avg", "comb")}
+NO_NEIGHBOURS = {row.ibsi_tag for row in extract(IMAGE, LESION) if row.family in ("glcm", "ngtdm")}
 
 
 @pytest.mark.parametrize("intensity", [7, 0.1, -3.7e5])
 def test_a_region_of_one_voxel_has_every_feature_but_those_that_need_two(intensity: float) -> None:
-    assert _undefined(np.full((1, 1, 1), intensity)) == NOT_COMPUTED | NO_AXES | NO_SPREAD
+    assert _undefined(np.full((1, 1, 1), intensity)) == NOT_COMPUTED | NO_AXES | NO_SPREAD | NO_NEIGHBOURS
 
 
 @pytest.mark.parametrize("intensity", [7, 0.1, -3.7e5])

@@ -86,7 +86,7 @@ def describe(rows: Float, bins: int) -> Mapping[str, Float]:
     autocorrelation = (p_s @ s**2 - p_d @ k**2) / 4
     from_mean = s - 2 * mu[:, None]
     flat = variance == 0
-    with np.errstate(invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         correlation = np.where(flat, np.nan, (autocorrelation - mu**2) / variance)
         # For a symmetric matrix HXY1 = HXY2 = 2 HX.
         information_1 = np.where(flat, np.nan, (joint_entropy - 2 * entropy) / entropy)
