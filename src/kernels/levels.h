@@ -50,20 +50,18 @@ int NAME(glcm)(const LEVEL *levels, Box box, Steps steps, uint32_t *tables, ptrd
     return 0;
 }
 
-/* tables[d][level][n] += runs of n voxels of a level along direction d. Runs of one voxel are not looked for: they
-   are the voxels that no longer run has. */
-int NAME(runs)(const LEVEL *levels, Box box, Steps steps, uint32_t *tables, ptrdiff_t side, ptrdiff_t lengths)
+/* Runs of n voxels of a level along each direction, as cells (matrix, level, n, how many): a matrix per direction, or
+   per slice and direction if `flat`. Runs of one voxel are not looked for: they are the voxels that no longer run has. */
+int NAME(runs)(const LEVEL *levels, Box box, Steps steps, int flat, ptrdiff_t side, ptrdiff_t lengths, Rows *found)
 {
-    ptrdiff_t cells = side * lengths, from, to;
+    ptrdiff_t cells = side * lengths, from, to, plane = box.ny * box.nx;
     uint8_t *starts = calloc((size_t)box.nx + 8, 1);
-    uint32_t *voxels = calloc((size_t)side, sizeof *voxels), *longer = calloc((size_t)(steps.count * cells), sizeof *longer);
-    if (!starts || !voxels || !longer) {
-        free(starts), free(voxels), free(longer);
-        return -1;
-    }
-    for (ptrdiff_t z = box.first + box.margin; z < box.last + box.margin; z++)
+    uint32_t *voxels = calloc((size_t)side, sizeof *voxels), *tables = calloc((size_t)(steps.count * cells), sizeof *tables);
+    ptrdiff_t *longest = calloc((size_t)steps.count, sizeof *longest);
+    int failed = !starts || !voxels || !tables || !longest;
+    for (ptrdiff_t z = box.margin; z < box.nz - box.margin && !failed; z++) {
         for (ptrdiff_t y = box.margin; y < box.ny - box.margin; y++) {
-            const LEVEL *row = levels + (z * box.ny + y) * box.nx;
+            const LEVEL *row = levels + z * plane + y * box.nx;
             if (!NAME(ends)(row, box.nx, &from, &to))
                 continue;
             ptrdiff_t size = to - from + 1;
@@ -73,32 +71,32 @@ int NAME(runs)(const LEVEL *levels, Box box, Steps steps, uint32_t *tables, ptrd
             for (ptrdiff_t d = 0; d < steps.count; d++) {
                 ptrdiff_t step = offset_of(box, steps.steps + 3 * d);
                 const LEVEL *before = row - step, *after = row + step;
-                uint32_t *table = longer + d * cells;
+                uint32_t *table = tables + d * cells;
                 for (ptrdiff_t x = 0; x < size; x++)
                     starts[x] = (uint8_t)((row[x] != 0) & (before[x] != row[x]) & (after[x] == row[x]));
-                for (ptrdiff_t x = size; x < size + 8; x++)
-                    starts[x] = 0;
-                for (ptrdiff_t x = next_set(starts, 0, size); x < size; x = next_set(starts, x + 1, size)) {
-                    LEVEL level = row[x];
-                    ptrdiff_t length = 2;
-                    for (const LEVEL *at = after + x + step; *at == level; at += step)
-                        length++;
-                    table[level * lengths + length]++;
-                }
+                memset(starts + size, 0, 8);
+                for (ptrdiff_t word = 0; word < size; word += 8)
+                    for (uint64_t set = load(starts + word); set; set = without_first(set)) {
+                        ptrdiff_t x = word + first_of(set), length = 2;
+                        LEVEL level = row[x];
+                        for (const LEVEL *at = after + x + step; *at == level; at += step)
+                            length++;
+                        table[level * lengths + length]++;
+                        longest[d] = length > longest[d] ? length : longest[d];
+                    }
             }
         }
-    for (ptrdiff_t d = 0; d < steps.count; d++)
-        for (ptrdiff_t level = 1; level < side; level++) {
-            uint32_t *found = longer + d * cells + level * lengths, *table = tables + d * cells + level * lengths;
-            uint32_t single = voxels[level];
-            for (ptrdiff_t length = 2; length < lengths; length++) {
-                single -= found[length] * (uint32_t)length;
-                table[length] += found[length];
+        if (flat || z == box.nz - box.margin - 1) {
+            for (ptrdiff_t d = 0; d < steps.count && !failed; d++) {
+                ptrdiff_t matrix = flat ? (z - box.margin) * steps.count + d : d;
+                failed = emit_runs(found, (int32_t)matrix, voxels, tables + d * cells, side, lengths, longest[d]);
+                longest[d] = 0;
             }
-            table[1] += single;
+            memset(voxels, 0, (size_t)side * sizeof *voxels);
         }
-    free(starts), free(voxels), free(longer);
-    return 0;
+    }
+    free(starts), free(voxels), free(tables), free(longest);
+    return failed ? -1 : 0;
 }
 
 /* Per level and number of neighbours (0 ... steps.count), voxels with so many neighbours that differ by alpha at most
@@ -158,26 +156,29 @@ static void NAME(join)(const LEVEL *row, const LEVEL *other, ptrdiff_t size, ptr
     for (ptrdiff_t x = 0; x < size; x++) {
         LEVEL level = row[x];
         /* same run as the voxel before or after; same level straight across, before and after it there */
-        int before = row[x - 1] == level, after = row[x + 1] == level;
-        int across = other[x] == level, left = other[x - 1] == level, right = other[x + 1] == level;
-        int straight = across & !(left & before), leftward = left & !across & !before;
-        int rightward = right & !across & !after;
-        need[x] = (uint8_t)((level != 0) * (straight | leftward << 1 | rightward << 2));
+        uint8_t inside = level != 0, before = row[x - 1] == level, after = row[x + 1] == level;
+        uint8_t across = other[x] == level, left = other[x - 1] == level, right = other[x + 1] == level;
+        uint8_t straight = inside & across & ((left & before) ^ 1);
+        uint8_t leftward = inside & left & (across ^ 1) & (before ^ 1);
+        uint8_t rightward = inside & right & (across ^ 1) & (after ^ 1);
+        need[x] = (uint8_t)(straight | leftward << 1 | rightward << 2);
     }
     memset(need + size, 0, 8);
-    for (ptrdiff_t x = next_set(need, 0, size); x < size; x = next_set(need, x + 1, size)) {
-        int32_t here = (int32_t)(at + x), there = (int32_t)(at + x + step);
-        if (need[x] & 1)
-            unite(parent, here, there);
-        if (need[x] & 2)
-            unite(parent, here, there - 1);
-        if (need[x] & 4)
-            unite(parent, here, there + 1);
-    }
+    for (ptrdiff_t word = 0; word < size; word += 8)
+        for (uint64_t set = load(need + word); set; set = without_first(set)) {
+            ptrdiff_t x = word + first_of(set);
+            int32_t here = (int32_t)(at + x), there = (int32_t)(at + x + step);
+            if (need[x] & 1)
+                unite(parent, here, there);
+            if (need[x] & 2)
+                unite(parent, here, there - 1);
+            if (need[x] & 4)
+                unite(parent, here, there + 1);
+        }
 }
 
 /* Zones of voxels of one level that touch at a face, edge or corner: in 3D, or each slice for itself if `flat`. */
-int NAME(zones)(const LEVEL *levels, const uint16_t *distances, Box box, int flat, Zones *zones)
+int NAME(zones)(const LEVEL *levels, const uint16_t *distances, Box box, int flat, Rows *zones)
 {
     static const int rows[4][2] = {{0, -1}, {-1, -1}, {-1, 0}, {-1, 1}};
     ptrdiff_t from, to, plane = box.ny * box.nx;

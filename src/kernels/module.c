@@ -74,22 +74,25 @@ static int take_field(Buffers *buffers, PyObject *levels, PyObject *steps, Py_ss
            expect(first >= 0 && first <= last && last <= shape[0] - 2 * margin, "slices lie inside of the array");
 }
 
-static Py_ssize_t highest(const Py_buffer *levels)
+/* The highest level in the slices and their neighbours. */
+static Py_ssize_t highest(const Field *field)
 {
-    Py_ssize_t size = levels->len / levels->itemsize;
-    unsigned most = 0;
-    if (levels->itemsize == 1)
-        for (Py_ssize_t i = 0; i < size; i++)
-            most = ((const uint8_t *)levels->buf)[i] > most ? ((const uint8_t *)levels->buf)[i] : most;
+    const Box *box = &field->box;
+    ptrdiff_t from = box->first * box->ny * box->nx, to = (box->last + 2 * box->margin) * box->ny * box->nx;
+    uint8_t most = 0;
+    uint16_t wide = 0;
+    if (field->levels->itemsize == 1)
+        for (const uint8_t *at = (const uint8_t *)field->levels->buf + from, *end = at + (to - from); at < end; at++)
+            most = *at > most ? *at : most;
     else
-        for (Py_ssize_t i = 0; i < size; i++)
-            most = ((const uint16_t *)levels->buf)[i] > most ? ((const uint16_t *)levels->buf)[i] : most;
-    return (Py_ssize_t)most;
+        for (const uint16_t *at = (const uint16_t *)field->levels->buf + from, *end = at + (to - from); at < end; at++)
+            wide = *at > wide ? *at : wide;
+    return most > wide ? most : wide;
 }
 
-static int expect_levels(const Py_buffer *levels, Py_ssize_t side)
+static int expect_levels(const Field *field, Py_ssize_t side)
 {
-    return expect(highest(levels) < side, "a table has a row for every grey level, 0 included");
+    return expect(highest(field) < side, "a table has a row for every grey level, 0 included");
 }
 
 static PyObject *done(Buffers *buffers, int failed)
@@ -118,7 +121,7 @@ static PyObject *py_glcm(PyObject *Py_UNUSED(self), PyObject *args)
         return NULL;
     Py_buffer *out = take_field(&buffers, levels, steps, first, last, &field) ? take(&buffers, tables, "I", 3, 1) : NULL;
     if (!out || !expect(out->shape[0] == field.steps.count && out->shape[1] == out->shape[2], "one square table a step") ||
-        !expect_levels(field.levels, out->shape[1]))
+        !expect_levels(&field, out->shape[1]))
         return wrong(&buffers);
     int failed;
     Py_BEGIN_ALLOW_THREADS
@@ -152,32 +155,43 @@ static PyObject *py_margins(PyObject *Py_UNUSED(self), PyObject *args)
     return done(&buffers, 0);
 }
 
-PyDoc_STRVAR(runs_doc, "runs(levels, steps, first, last, tables)\n\nAdd runs along each step to tables (step, level, length).");
+/* Rows of four as bytes; frees them. */
+static PyObject *rows_as_bytes(Rows *rows, int failed)
+{
+    PyObject *found = failed ? PyErr_NoMemory()
+                             : PyBytes_FromStringAndSize((const char *)rows->rows,
+                                                         rows->count * 4 * (Py_ssize_t)sizeof *rows->rows);
+    free(rows->rows);
+    return found;
+}
+
+PyDoc_STRVAR(runs_doc, "runs(levels, steps, flat) -> bytes\n\nFour int32 per cell that is not zero: matrix (a step, or a\n"
+                       "slice and step), level, length, how many runs.");
 
 static PyObject *py_runs(PyObject *Py_UNUSED(self), PyObject *args)
 {
-    PyObject *levels, *steps, *tables;
-    Py_ssize_t first, last;
+    PyObject *levels, *steps;
+    int flat;
     Buffers buffers = {0};
     Field field;
-    if (!PyArg_ParseTuple(args, "OOnnO", &levels, &steps, &first, &last, &tables))
+    if (!PyArg_ParseTuple(args, "OOp", &levels, &steps, &flat))
         return NULL;
-    Py_buffer *out = take_field(&buffers, levels, steps, first, last, &field) ? take(&buffers, tables, "I", 3, 1) : NULL;
-    if (!out || !expect(out->shape[0] == field.steps.count, "one table a step") ||
-        !expect_levels(field.levels, out->shape[1]))
+    if (!take_field(&buffers, levels, steps, 0, 0, &field))
         return wrong(&buffers);
     const Py_ssize_t *shape = field.levels->shape;
     Py_ssize_t longest = shape[0] > shape[1] ? shape[0] : shape[1];
-    longest = (longest > shape[2] ? longest : shape[2]) - 2 * field.box.margin;
-    if (!expect(out->shape[2] > longest, "a column for every length of a run, 0 included"))
-        return wrong(&buffers);
+    longest = longest > shape[2] ? longest : shape[2];
+    field.box.last = shape[0] - 2 * field.box.margin;
+    Rows found = {NULL, 0, 0};
     int failed;
     Py_BEGIN_ALLOW_THREADS
+    Py_ssize_t side = highest(&field) + 1;
     failed = field.levels->itemsize == 1
-                 ? runs_u8(field.levels->buf, field.box, field.steps, out->buf, out->shape[1], out->shape[2])
-                 : runs_u16(field.levels->buf, field.box, field.steps, out->buf, out->shape[1], out->shape[2]);
+                 ? runs_u8(field.levels->buf, field.box, field.steps, flat, side, longest, &found)
+                 : runs_u16(field.levels->buf, field.box, field.steps, flat, side, longest, &found);
     Py_END_ALLOW_THREADS
-    return done(&buffers, failed);
+    release(&buffers);
+    return rows_as_bytes(&found, failed);
 }
 
 PyDoc_STRVAR(neighbours_doc,
@@ -202,7 +216,7 @@ static PyObject *py_neighbours(PyObject *Py_UNUSED(self), PyObject *args)
                              sums->shape[1] == field.steps.count + 1 && sums->itemsize == 8,
                          "a column for every number of neighbours, 0 included") ||
         !expect(seen->shape[0] == alike->shape[0] && sums->shape[0] == alike->shape[0], "tables of one shape") ||
-        !expect_levels(field.levels, alike->shape[0]) ||
+        !expect_levels(&field, alike->shape[0]) ||
         !expect(field.levels->itemsize == 2 || field.steps.count < 256, "more than 255 neighbours need wider levels"))
         return wrong(&buffers);
     int failed;
@@ -234,18 +248,14 @@ static PyObject *py_zones(PyObject *Py_UNUSED(self), PyObject *args)
                 "grey levels have a margin"))
         return wrong(&buffers);
     Box box = {shape[0], shape[1], shape[2], margin, 0, shape[0] - 2 * margin};
-    Zones zones = {NULL, 0, 0};
+    Rows zones = {NULL, 0, 0};
     int failed;
     Py_BEGIN_ALLOW_THREADS
     failed = in->itemsize == 1 ? zones_u8(in->buf, near->buf, box, flat, &zones)
                                : zones_u16(in->buf, near->buf, box, flat, &zones);
     Py_END_ALLOW_THREADS
     release(&buffers);
-    PyObject *found = failed ? PyErr_NoMemory()
-                             : PyBytes_FromStringAndSize((const char *)zones.rows,
-                                                         zones.count * 4 * (Py_ssize_t)sizeof *zones.rows);
-    free(zones.rows);
-    return found;
+    return rows_as_bytes(&zones, failed);
 }
 
 PyDoc_STRVAR(distances_doc, "distances(mask, flat, out)\n\nCity-block distance of each voxel to the nearest zero.");
@@ -267,6 +277,155 @@ static PyObject *py_distances(PyObject *Py_UNUSED(self), PyObject *args)
     return done(&buffers, 0);
 }
 
+static Box box_of(const Py_buffer *array)
+{
+    return (Box){array->shape[0], array->shape[1], array->shape[2], 0, 0, array->shape[0]};
+}
+
+PyDoc_STRVAR(cubes_doc, "cubes(mask, counts)\n\nAdd to counts (slice, 256) the cubes of eight voxels of each kind.");
+
+static PyObject *py_cubes(PyObject *Py_UNUSED(self), PyObject *args)
+{
+    PyObject *mask, *counts;
+    Buffers buffers = {0};
+    if (!PyArg_ParseTuple(args, "OO", &mask, &counts))
+        return NULL;
+    Py_buffer *in = take(&buffers, mask, "B?", 3, 0), *out = in ? take(&buffers, counts, "I", 2, 1) : NULL;
+    if (!out || !expect(in->shape[0] > 1 && out->shape[0] == in->shape[0] - 1 && out->shape[1] == 256,
+                        "256 counts for every pair of slices"))
+        return wrong(&buffers);
+    Py_BEGIN_ALLOW_THREADS
+    cubes(in->buf, box_of(in), out->buf);
+    Py_END_ALLOW_THREADS
+    return done(&buffers, 0);
+}
+
+static Py_ssize_t inside(const Py_buffer *mask)
+{
+    Py_ssize_t n = 0;
+    for (const uint8_t *at = mask->buf, *end = at + mask->len; at < end; at++)
+        n += *at != 0;
+    return n;
+}
+
+PyDoc_STRVAR(moments_doc, "moments(mask, weights, out)\n\nFourteen sums over the voxels of a mask: their number; z, y, x;\n"
+                          "zz, yy, xx, zy, zx, yx; and with one weight a voxel (or none at all) w, wz, wy, wx.");
+
+static PyObject *py_moments(PyObject *Py_UNUSED(self), PyObject *args)
+{
+    PyObject *mask, *weights, *sums;
+    Buffers buffers = {0};
+    if (!PyArg_ParseTuple(args, "OOO", &mask, &weights, &sums))
+        return NULL;
+    Py_buffer *in = take(&buffers, mask, "B?", 3, 0), *w = in ? take(&buffers, weights, "d", 1, 0) : NULL;
+    Py_buffer *out = w ? take(&buffers, sums, "d", 1, 1) : NULL;
+    if (!out || !expect(out->shape[0] == 14, "fourteen sums") ||
+        !expect(!w->shape[0] || w->shape[0] == inside(in), "a weight for every voxel of the mask"))
+        return wrong(&buffers);
+    Py_BEGIN_ALLOW_THREADS
+    moments(in->buf, box_of(in), w->shape[0] ? w->buf : NULL, out->buf);
+    Py_END_ALLOW_THREADS
+    return done(&buffers, 0);
+}
+
+PyDoc_STRVAR(hull_doc, "hull(mask) -> bytes\n\nTriangles of the convex hull of all points half a step from a voxel, outside\n"
+                       "in front: nine int32 each, z, y, x of three corners in half steps.");
+
+static PyObject *py_hull(PyObject *Py_UNUSED(self), PyObject *mask)
+{
+    Buffers buffers = {0};
+    Py_buffer *in = take(&buffers, mask, "B?", 3, 0);
+    if (!in || !expect(inside(in) > 0, "a mask with a voxel") ||
+        !expect(in->shape[0] * in->shape[1] < INT32_MAX / 32 && in->shape[0] < 65536 && in->shape[1] < 65536 &&
+                    in->shape[2] < 65536,
+                "a mask of at most 65535 voxels along an axis"))
+        return wrong(&buffers);
+    int32_t *triangles;
+    ptrdiff_t count;
+    Py_BEGIN_ALLOW_THREADS
+    count = hull(in->buf, box_of(in), &triangles);
+    Py_END_ALLOW_THREADS
+    release(&buffers);
+    PyObject *found = count < 0 ? PyErr_NoMemory()
+                                : PyBytes_FromStringAndSize((const char *)triangles, count * 9 * (Py_ssize_t)sizeof *triangles);
+    free(triangles);
+    return found;
+}
+
+PyDoc_STRVAR(farthest_doc, "farthest(points) -> float\n\nThe largest squared distance between two points, shape (n, 3).");
+
+static PyObject *py_farthest(PyObject *Py_UNUSED(self), PyObject *points)
+{
+    Buffers buffers = {0};
+    Py_buffer *in = take(&buffers, points, "d", 2, 0);
+    if (!in || !expect(in->shape[1] == 3, "points have three coordinates"))
+        return wrong(&buffers);
+    double found;
+    Py_BEGIN_ALLOW_THREADS
+    found = farthest(in->buf, in->shape[0]);
+    Py_END_ALLOW_THREADS
+    release(&buffers);
+    return PyFloat_FromDouble(found);
+}
+
+PyDoc_STRVAR(balls_doc, "balls(running, columns, mask, out)\n\nSums over a ball round each voxel of the mask, in order. running:\n"
+                        "sums along x of an image with a margin round the mask, one more x in front; columns: z, y, first x\n"
+                        "and x after the last, from the margin's corner.");
+
+static PyObject *py_balls(PyObject *Py_UNUSED(self), PyObject *args)
+{
+    PyObject *running, *columns, *mask, *sums;
+    Buffers buffers = {0};
+    if (!PyArg_ParseTuple(args, "OOOO", &running, &columns, &mask, &sums))
+        return NULL;
+    Py_buffer *in = take(&buffers, running, "d", 3, 0), *ball = in ? take(&buffers, columns, "i", 2, 0) : NULL;
+    Py_buffer *where = ball ? take(&buffers, mask, "B?", 3, 0) : NULL, *out = where ? take(&buffers, sums, "d", 1, 1) : NULL;
+    if (!out || !expect(ball->shape[1] == 4, "a column has four parts") ||
+        !expect(out->shape[0] == inside(where), "a sum for every voxel of the mask"))
+        return wrong(&buffers);
+    const int32_t *column = ball->buf;
+    for (Py_ssize_t c = 0; c < ball->shape[0]; c++, column += 4)
+        if (!expect(column[0] >= 0 && column[1] >= 0 && column[2] >= 0 && column[3] >= column[2] &&
+                        column[0] + where->shape[0] <= in->shape[0] && column[1] + where->shape[1] <= in->shape[1] &&
+                        column[3] + where->shape[2] <= in->shape[2],
+                    "columns lie inside of the margin"))
+            return wrong(&buffers);
+    int failed;
+    Py_BEGIN_ALLOW_THREADS
+    failed = balls(in->buf, box_of(in), ball->buf, ball->shape[0], where->buf, box_of(where), out->buf);
+    Py_END_ALLOW_THREADS
+    return done(&buffers, failed);
+}
+
+PyDoc_STRVAR(pair_sums_doc, "pair_sums(a, b, c, kernel, even) -> (float, float, float)\n\nSums of kernel |a|^2, kernel |b|^2 and\n"
+                            "kernel Re(conj(a) c) over half spectra (real and imaginary parts in turn); even: the length of\n"
+                            "the last axis before it was halved.");
+
+static PyObject *py_pair_sums(PyObject *Py_UNUSED(self), PyObject *args)
+{
+    PyObject *objects[4];
+    int even;
+    Buffers buffers = {0};
+    if (!PyArg_ParseTuple(args, "OOOOp", &objects[0], &objects[1], &objects[2], &objects[3], &even))
+        return NULL;
+    Py_buffer *taken[4];
+    for (int i = 0; i < 4; i++) {
+        taken[i] = take(&buffers, objects[i], "d", 3, 0);
+        if (!taken[i] || !expect(taken[i]->shape[0] == taken[0]->shape[0] && taken[i]->shape[1] == taken[0]->shape[1] &&
+                                     (i < 3 ? taken[i]->shape[2] == taken[0]->shape[2]
+                                            : 2 * taken[i]->shape[2] == taken[0]->shape[2]),
+                                 "spectra of one shape, the kernel half as wide"))
+            return wrong(&buffers);
+    }
+    const Py_ssize_t *shape = taken[3]->shape;
+    double sums[3];
+    Py_BEGIN_ALLOW_THREADS
+    pair_sums(taken[0]->buf, taken[1]->buf, taken[2]->buf, taken[3]->buf, shape[0] * shape[1], shape[2], even, sums);
+    Py_END_ALLOW_THREADS
+    release(&buffers);
+    return Py_BuildValue("ddd", sums[0], sums[1], sums[2]);
+}
+
 static PyMethodDef methods[] = {
     {"glcm", py_glcm, METH_VARARGS, glcm_doc},
     {"margins", py_margins, METH_VARARGS, margins_doc},
@@ -274,6 +433,12 @@ static PyMethodDef methods[] = {
     {"neighbours", py_neighbours, METH_VARARGS, neighbours_doc},
     {"zones", py_zones, METH_VARARGS, zones_doc},
     {"distances", py_distances, METH_VARARGS, distances_doc},
+    {"cubes", py_cubes, METH_VARARGS, cubes_doc},
+    {"moments", py_moments, METH_VARARGS, moments_doc},
+    {"hull", py_hull, METH_O, hull_doc},
+    {"farthest", py_farthest, METH_O, farthest_doc},
+    {"balls", py_balls, METH_VARARGS, balls_doc},
+    {"pair_sums", py_pair_sums, METH_VARARGS, pair_sums_doc},
     {NULL, NULL, 0, NULL},
 };
 

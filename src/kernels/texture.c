@@ -19,19 +19,43 @@ static ptrdiff_t offset_of(Box box, const int32_t *step)
     return (step[0] * box.ny + step[1]) * box.nx + step[2];
 }
 
-/* The next set byte at or after x, or size; eight zero bytes follow the last one. */
-static ptrdiff_t next_set(const uint8_t *bytes, ptrdiff_t x, ptrdiff_t size)
+/* Eight flags at a time, one a byte: the place of the first one set, and the others. */
+static uint64_t load(const uint8_t *bytes)
 {
-    for (uint64_t eight; x < size; x += 8) {
-        memcpy(&eight, bytes + x, 8);
-        if (eight) {
-            while (!bytes[x])
-                x++;
-            return x;
-        }
-    }
-    return size;
+    uint64_t eight;
+    memcpy(&eight, bytes, 8);
+    return eight;
 }
+
+#if defined(__GNUC__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+static ptrdiff_t first_of(uint64_t set)
+{
+    return __builtin_ctzll(set) >> 3;
+}
+
+static uint64_t without_first(uint64_t set)
+{
+    return set & (~(uint64_t)0xff << (first_of(set) << 3));
+}
+#else
+static ptrdiff_t first_of(uint64_t set)
+{
+    uint8_t bytes[8];
+    ptrdiff_t x = 0;
+    memcpy(bytes, &set, 8);
+    while (!bytes[x])
+        x++;
+    return x;
+}
+
+static uint64_t without_first(uint64_t set)
+{
+    uint8_t bytes[8];
+    memcpy(bytes, &set, 8);
+    bytes[first_of(set)] = 0;
+    return load(bytes);
+}
+#endif
 
 static int32_t root_of(int32_t *parent, int32_t i)
 {
@@ -51,25 +75,56 @@ static void unite(int32_t *parent, int32_t i, int32_t j)
         parent[a] = b;
 }
 
-static int begin_zone(Zones *zones, int32_t level, int32_t slice)
+static int32_t *append(Rows *rows)
 {
-    if (zones->count == zones->room) {
-        ptrdiff_t room = zones->room ? 2 * zones->room : 1024;
-        int32_t *rows = realloc(zones->rows, (size_t)room * 4 * sizeof *rows);
-        if (!rows)
-            return -1;
-        zones->rows = rows;
-        zones->room = room;
+    if (rows->count == rows->room) {
+        ptrdiff_t room = rows->room ? 2 * rows->room : 1024;
+        int32_t *wider = realloc(rows->rows, (size_t)room * 4 * sizeof *wider);
+        if (!wider)
+            return NULL;
+        rows->rows = wider;
+        rows->room = room;
     }
-    int32_t *row = zones->rows + 4 * zones->count++;
-    row[0] = level;
-    row[1] = 0;
-    row[2] = INT32_MAX;
-    row[3] = slice;
+    return rows->rows + 4 * rows->count++;
+}
+
+static int append_four(Rows *rows, int32_t a, int32_t b, int32_t c, int32_t d)
+{
+    int32_t *row = append(rows);
+    if (!row)
+        return -1;
+    row[0] = a;
+    row[1] = b;
+    row[2] = c;
+    row[3] = d;
     return 0;
 }
 
-static void grow_zone(Zones *zones, int32_t zone, int32_t voxels, int32_t distance)
+static int begin_zone(Rows *zones, int32_t level, int32_t slice)
+{
+    return append_four(zones, level, 0, INT32_MAX, slice);
+}
+
+/* The cells of one table of runs that are not zero; clears the table. */
+static int emit_runs(Rows *found, int32_t matrix, const uint32_t *voxels, uint32_t *table, ptrdiff_t side,
+                     ptrdiff_t lengths, ptrdiff_t longest)
+{
+    for (ptrdiff_t level = 1; level < side; level++) {
+        uint32_t *row = table + level * lengths, single = voxels[level];
+        for (ptrdiff_t length = 2; length <= longest; length++)
+            single -= row[length] * (uint32_t)length;
+        row[1] = single;
+        for (ptrdiff_t length = 1; length <= longest || length == 1; length++)
+            if (row[length]) {
+                if (append_four(found, matrix, (int32_t)level, (int32_t)length, (int32_t)row[length]))
+                    return -1;
+                row[length] = 0;
+            }
+    }
+    return 0;
+}
+
+static void grow_zone(Rows *zones, int32_t zone, int32_t voxels, int32_t distance)
 {
     int32_t *row = zones->rows + 4 * (ptrdiff_t)zone;
     row[1] += voxels;

@@ -27,7 +27,7 @@ def test_a_step_longer_than_the_margin_is_refused() -> None:
 @pytest.mark.parametrize(("first", "last"), [(-1, 1), (1, 0), (0, 2)])
 def test_slices_beyond_the_array_are_refused(first: int, last: int) -> None:
     with pytest.raises(ValueError, match="slices"):
-        _kernels.runs(LEVELS, STEP, first, last, np.zeros((1, 3, 5), np.uint32))
+        _kernels.glcm(LEVELS, STEP, first, last, TABLE)
 
 
 def test_arrays_of_another_type_shape_or_order_are_refused() -> None:
@@ -44,8 +44,6 @@ def test_arrays_of_another_type_shape_or_order_are_refused() -> None:
 
 
 def test_tables_too_small_are_refused() -> None:
-    with pytest.raises(ValueError, match="every length"):
-        _kernels.runs(LEVELS, STEP, 0, 1, np.zeros((1, 3, 3), np.uint32))
     small = np.zeros((3, 1), np.uint32)
     with pytest.raises(ValueError, match="every number of neighbours"):
         _kernels.neighbours(LEVELS, STEP, 0, 1, 0, small, small, small.astype(np.uint64))
@@ -60,3 +58,21 @@ def test_a_result_that_cannot_be_written_is_refused() -> None:
     fixed.setflags(write=False)
     with pytest.raises((ValueError, BufferError), match=r"read-only|writable"):
         _kernels.glcm(LEVELS, STEP, 0, 1, fixed)
+
+
+def test_a_hull_needs_a_voxel_and_moments_a_weight_for_each() -> None:
+    with pytest.raises(ValueError, match="a mask with a voxel"):
+        _kernels.hull(LEVELS)
+    with pytest.raises(ValueError, match="a weight for every voxel"):
+        _kernels.moments(np.ones((2, 2, 2), np.uint8), np.ones(7), np.empty(14))
+
+
+def test_columns_of_a_ball_that_leave_the_margin_are_refused() -> None:
+    column = np.array([[0, 0, 0, 6]], np.int32)
+    with pytest.raises(ValueError, match="inside of the margin"):
+        _kernels.balls(np.zeros((3, 4, 8)), column, np.ones((3, 4, 5), np.uint8), np.empty(60))
+
+
+def test_spectra_of_other_shapes_are_refused() -> None:
+    with pytest.raises(ValueError, match="one shape"):
+        _kernels.pair_sums(np.zeros((1, 1, 4)), np.zeros((1, 1, 4)), np.zeros((1, 1, 6)), np.zeros((1, 1, 2)), False)

@@ -13,6 +13,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from uptake.features import _kernels
 from uptake.features.matrices import (
+    Runs,
     cooccurrence_2d,
     cooccurrence_3d,
     field_of,
@@ -82,12 +83,12 @@ def test_cooccurrence_is_the_count_of_pairs_both_ways(levels: np.ndarray, distan
 @given(LEVELS)
 def test_runs_are_the_longest_rows_of_one_level(levels: np.ndarray) -> None:
     cut, voxels = region(levels), voxels_of(levels)
-    for step, table in zip(steps_3d(1), runs_3d(cut), strict=True):
-        assert cells(table) == runs(voxels, step)
-    for k, tables in enumerate(runs_2d(cut)):
+    for matrix, step in enumerate(steps_3d(1)):
+        assert cells(runs_3d(cut), matrix) == runs(voxels, step)
+    for k in range(field_of(cut).slices):
         of_slice = {place: level for place, level in voxels.items() if place[0] == k}
-        for step, table in zip(steps_2d(1), tables, strict=True):
-            assert cells(table) == runs(of_slice, step)
+        for matrix, step in enumerate(steps_2d(1)):
+            assert cells(runs_2d(cut), 4 * k + matrix) == runs(of_slice, step)
 
 
 @settings(max_examples=60, deadline=None)
@@ -150,8 +151,8 @@ def test_matrices_of_parts_that_do_not_touch_add_up(axis: int, left: np.ndarray,
     )
     for whole, *of_parts in zip(neighbourhoods_3d(both), *(neighbourhoods_3d(part) for part in parts), strict=True):
         assert np.array_equal(whole, sum(of_parts))
-    longest = max(runs_3d(part).shape[2] for part in (both, *parts))
-    assert np.array_equal(widened(runs_3d(both), longest), sum(widened(runs_3d(part), longest) for part in parts))
+    for matrix in range(13):
+        assert cells(runs_3d(both), matrix) == sum((cells(runs_3d(part), matrix) for part in parts), Counter())
 
 
 @settings(max_examples=30, deadline=None)
@@ -159,7 +160,7 @@ def test_matrices_of_parts_that_do_not_touch_add_up(axis: int, left: np.ndarray,
 def test_merged_matrices_do_not_change_when_axes_are_exchanged(levels: np.ndarray, axes: list[int]) -> None:
     one, other = region(levels), region(levels.transpose(axes))
     assert np.allclose(cooccurrence_3d(one).merged, cooccurrence_3d(other).merged)
-    assert np.array_equal(runs_3d(one).sum(axis=0), runs_3d(other).sum(axis=0))
+    assert merged_runs(runs_3d(one)) == merged_runs(runs_3d(other))
     for first, second in zip(neighbourhoods_3d(one), neighbourhoods_3d(other), strict=True):
         assert np.array_equal(first, second)
     found = [Counter(zip(*[part.tolist() for part in zones_3d(which)][:3], strict=True)) for which in (one, other)]
@@ -255,12 +256,13 @@ def zones(voxels: dict[Cell, int], steps: list[Cell], border: dict[Cell, int]) -
     return found
 
 
-def cells(table: np.ndarray) -> Counter[tuple[int, int]]:
-    return Counter({(int(a) + 1, int(b) + 1): int(table[a, b]) for a, b in zip(*np.nonzero(table), strict=True)})
+def cells(table: Runs, matrix: int) -> Counter[tuple[int, int]]:
+    rows = zip(*(part.tolist() for part in table), strict=True)
+    return Counter({(level, length): number for of, level, length, number in rows if of == matrix})
 
 
-def widened(tables: np.ndarray, lengths: int) -> np.ndarray:
-    return np.pad(tables, ((0, 0), (0, 0), (0, lengths - tables.shape[2])))
+def merged_runs(table: Runs) -> Counter[tuple[int, int]]:
+    return sum((cells(table, matrix) for matrix in range(13)), Counter())
 
 
 def test_the_kernels_add_to_what_is_there() -> None:

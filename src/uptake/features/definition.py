@@ -41,6 +41,8 @@ TAGS: Mapping[str, str] = dict(
 )
 """The end of an IBSI tag by aggregation (IBSI BTW3, SUJT, JJUI, ZW7Z, ITBB, IAZD)."""
 
+AUTOCORRELATION = ("morph_moran_i", "morph_geary_c")
+
 DIMENSION_TAGS = {"2D": "2D", "2.5D": "2_5D", "3D": "3D"}
 """The same for families without directions (IBSI 8QNN, 62GR, KOBO)."""
 
@@ -58,9 +60,10 @@ class Family:
     compute: Callable[[Region], Mapping[str, Value]]
 
     def chosen(self, settings: Features) -> tuple[Definition, ...]:
-        """The definitions without an aggregation, and those with one of the chosen."""
+        """The definitions that settings ask for: without an aggregation or with one of the chosen."""
         wanted = {"", *settings.aggregations, *dimensions(settings)}
-        return tuple(definition for definition in self.definitions if definition.aggregation in wanted)
+        left_out = () if settings.autocorrelation else AUTOCORRELATION
+        return tuple(d for d in self.definitions if d.aggregation in wanted and d.ibsi_tag not in left_out)
 
 
 def define(family: FamilyName, rows: Iterable[tuple[str, str, str, str]]) -> tuple[Definition, ...]:

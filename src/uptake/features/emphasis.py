@@ -35,21 +35,22 @@ def counts_of_tables(tables: npt.NDArray[np.uint32]) -> Counts:
     return Counts(matrix, level + 1, length + 1, tables[matrix, level, length].astype(np.float64))
 
 
-def counts_of_pairs(matrix: Whole, level: Whole, length: Whole) -> Counts:
-    """Cells of matrices in which each (level, length) given counts once, shape (n,) each."""
+def counts_of(matrix: Whole, level: Whole, length: Whole, number: Whole | None = None) -> Counts:
+    """Cells of matrices from their parts, shape (n,) each; what falls on one cell is added (ones without `number`)."""
     # Sizes of zones are few and far between: by rank they make a small table.
     lengths, rank = _ranks(length)
     levels = int(level.max(initial=0)) + 1
     key = (matrix.astype(np.int64) * levels + level) * len(lengths) + rank
-    if key.size and int(key.max()) < 8 * key.size + 100_000:
-        count = np.bincount(key)
-        cells = np.flatnonzero(count)
-        number = count[cells]
+    if int(key.max(initial=0)) < 8 * key.size + 100_000:
+        sums = np.bincount(key, weights=number)
+        cells = np.flatnonzero(sums)
+        found = sums[cells].astype(np.float64)
     else:
-        cells, number = np.unique(key, return_counts=True)
+        cells, place = np.unique(key, return_inverse=True)
+        found = np.bincount(place, weights=number).astype(np.float64)
     rest, column = np.divmod(cells, max(1, len(lengths)))
-    row, found = np.divmod(rest, levels)
-    return Counts(row, found, lengths[column], number.astype(np.float64))
+    row, of_level = np.divmod(rest, levels)
+    return Counts(row, of_level, lengths[column], found)
 
 
 def describe(counts: Counts, voxels: Float | None = None) -> Mapping[str, Float]:

@@ -85,6 +85,7 @@ def describe(rows: Float, bins: int) -> Mapping[str, Float]:
     difference = p_d @ k
     autocorrelation = (p_s @ s**2 - p_d @ k**2) / 4
     from_mean = s - 2 * mu[:, None]
+    square = from_mean * from_mean
     flat = variance == 0
     with np.errstate(divide="ignore", invalid="ignore"):
         correlation = np.where(flat, np.nan, (autocorrelation - mu**2) / variance)
@@ -99,7 +100,7 @@ def describe(rows: Float, bins: int) -> Mapping[str, Float]:
         "diff_var": (p_d * (k - difference[:, None]) ** 2).sum(axis=1),
         "diff_entr": _entropy(p_d),
         "sum_avg": p_s @ s,
-        "sum_var": (p_s * from_mean**2).sum(axis=1),
+        "sum_var": (p_s * square).sum(axis=1),
         "sum_entr": _entropy(p_s),
         "energy": squares / total**2,
         "contrast": p_d @ k**2,
@@ -111,9 +112,9 @@ def describe(rows: Float, bins: int) -> Mapping[str, Float]:
         "inv_var": p_d[:, 1:] @ (1 / k[1:] ** 2),
         "corr": correlation,
         "auto_corr": autocorrelation,
-        "clust_tend": (p_s * from_mean**2).sum(axis=1),
-        "clust_shade": (p_s * from_mean**3).sum(axis=1),
-        "clust_prom": (p_s * from_mean**4).sum(axis=1),
+        "clust_tend": (p_s * square).sum(axis=1),
+        "clust_shade": (p_s * square * from_mean).sum(axis=1),
+        "clust_prom": (p_s * square * square).sum(axis=1),
         "info_corr1": information_1,
         "info_corr2": np.sqrt(np.maximum(0, 1 - np.exp(-2 * (2 * entropy - joint_entropy)))),
     }

@@ -8,7 +8,7 @@ import numpy as np
 
 from uptake.features.average import average
 from uptake.features.definition import DIMENSION_TAGS, Family, Undefined, Value, define_by_dimension, dimensions
-from uptake.features.emphasis import counts_of_pairs, describe
+from uptake.features.emphasis import counts_of, describe
 from uptake.features.matrices import Zones, zones_2d, zones_3d
 from uptake.features.region import Float, Region
 
@@ -52,7 +52,7 @@ def _features(region: Region, dimension: str) -> Mapping[str, Float]:
     zones: Zones = zones_3d(region) if dimension == "3D" else zones_2d(region)
     matrix = zones.slice if dimension == "2D" else np.zeros_like(zones.slice)
     voxels = np.bincount(matrix, weights=zones.size).astype(np.float64)
-    return describe(counts_of_pairs(matrix, zones.level, zones.distance), voxels[voxels > 0])
+    return describe(counts_of(matrix, zones.level, zones.distance), voxels[voxels > 0])
 
 
 FAMILY = Family("gldzm", "VMDZ", DEFINITIONS, gldzm)

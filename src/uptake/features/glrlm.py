@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
-import numpy.typing as npt
 
 from uptake.features.average import average
 from uptake.features.definition import TAGS, Family, Undefined, Value, define_merged
-from uptake.features.emphasis import Counts, counts_of_tables, describe
+from uptake.features.emphasis import Counts, counts_of, describe
 from uptake.features.matrices import runs_2d, runs_3d
-from uptake.features.region import Region, once
+from uptake.features.region import Region
 
 TABLE = (
     ("Short runs emphasis", "22OV", "rlm_sre", "1", "short"),
@@ -46,41 +43,14 @@ def glrlm(region: Region) -> dict[str, Value]:
 
 
 def _counts(region: Region, aggregation: str) -> Counts:
-    if aggregation == "3D averaged":
-        return counts_of_tables(runs_3d(region))
-    if aggregation == "3D merged":
-        return counts_of_tables(_merged(runs_3d(region)))
-    return _counts_2d(region)[aggregation]
-
-
-@once
-def _counts_2d(region: Region) -> dict[str, Counts]:
-    whole: npt.NDArray[np.uint32] | None = None
-    single: list[Counts] = []
-    merged: list[Counts] = []
-    for tables in runs_2d(region):
-        single.append(counts_of_tables(tables))
-        merged.append(counts_of_tables(_merged(tables)))
-        whole = tables if whole is None else whole + tables
-    if whole is None:
-        raise ValueError("a region has at least one slice")
-    return {
-        "2D averaged": _joined(single, len(whole)),
-        "2D slice-merged": _joined(merged, 1),
-        "2.5D direction-merged": counts_of_tables(whole),
-        "2.5D merged": counts_of_tables(_merged(whole)),
-    }
-
-
-def _merged(tables: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
-    merged: npt.NDArray[np.uint32] = tables.sum(axis=0, keepdims=True, dtype=np.uint32)
-    return merged
-
-
-def _joined(slices: Iterable[Counts], matrices: int) -> Counts:
-    """Counts of one slice after another, each of so many matrices."""
-    moved = [part._replace(matrix=part.matrix + matrices * k) for k, part in enumerate(slices)]
-    return Counts(*(np.concatenate(parts) for parts in zip(*moved, strict=True)))
+    runs = runs_3d(region) if aggregation.startswith("3D") else runs_2d(region)
+    matrix = {
+        "2D averaged": runs.matrix,
+        "2D slice-merged": runs.matrix // 4,
+        "2.5D direction-merged": runs.matrix % 4,
+        "3D averaged": runs.matrix,
+    }.get(aggregation, np.zeros_like(runs.matrix))
+    return counts_of(matrix, runs.level, runs.length, runs.number)
 
 
 FAMILY = Family("glrlm", "TP0I", DEFINITIONS, glrlm)

@@ -5,7 +5,6 @@ Slices are those of the array's third axis. Kernels work on arrays with axes (k,
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -46,6 +45,15 @@ class Cooccurrence(NamedTuple):
 
     per_direction: Float
     merged: Float
+
+
+class Runs(NamedTuple):
+    """Cells of run length matrices that are not zero, shape (n,) each: matrix, level, length, how many runs."""
+
+    matrix: npt.NDArray[np.int32]
+    level: npt.NDArray[np.int32]
+    length: npt.NDArray[np.int32]
+    number: npt.NDArray[np.int32]
 
 
 class Neighbourhoods(NamedTuple):
@@ -133,17 +141,15 @@ def cooccurrence_2d(region: Region) -> tuple[Cooccurrence, Cooccurrence]:
 
 
 @once
-def runs_3d(region: Region) -> Counted:
-    """Run length matrices of the whole region, shape (13 directions, levels, lengths), level 1 and length 1 first."""
-    field = field_of(region)
-    return _runs(field, steps_3d(1), 0, field.slices)[:, 1:, 1:]
+def runs_3d(region: Region) -> Runs:
+    """Runs in the whole region: a matrix per direction (13)."""
+    return _runs(region, steps_3d(1), flat=False)
 
 
-def runs_2d(region: Region) -> Iterator[Counted]:
-    """Run length matrices of each slice, shape (4 directions, levels, lengths)."""
-    field = field_of(region)
-    for k in range(field.slices):
-        yield _runs(field, steps_2d(1), k, k + 1)[:, 1:, 1:]
+@once
+def runs_2d(region: Region) -> Runs:
+    """Runs within slices: a matrix per slice and direction (4), by slice first."""
+    return _runs(region, steps_2d(1), flat=True)
 
 
 @once
@@ -191,11 +197,9 @@ def _margins(tables: Counted) -> Float:
     return rows
 
 
-def _runs(field: Field, steps: Steps, first: int, last: int) -> Counted:
-    longest = max(size - 2 * field.margin for size in field.levels.shape)
-    tables: Counted = np.zeros((len(steps), field.highest + 1, longest + 1), np.uint32)
-    _kernels.runs(field.levels, steps, first, last, tables)
-    return tables
+def _runs(region: Region, steps: Steps, *, flat: bool) -> Runs:
+    found = _kernels.runs(field_of(region).levels, steps, flat)
+    return Runs(*np.frombuffer(found, np.int32).reshape(-1, 4).T)
 
 
 def _neighbourhoods(region: Region, steps: Steps, parts: tuple[tuple[int, int], ...]) -> Neighbourhoods:

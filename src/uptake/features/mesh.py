@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from uptake.features import _kernels
 from uptake.features.region import Bool, Float
 
 _CLASSES = {
@@ -61,9 +62,10 @@ def mesh_of(mask: Bool, frame: Float) -> Mesh:
     """
     counts = _count_cubes(mask)
     triangles = _triangles()
-    edges = (triangles[:, :, 1:] - triangles[:, :, :1]) @ frame.T
+    # The cubes are counted along memory, with axes (k, j, i).
+    edges = (triangles[:, :, 1:] - triangles[:, :, :1]) @ frame.T[::-1]
     areas = np.linalg.norm(np.cross(edges[:, :, 0], edges[:, :, 1]), axis=2).sum(axis=1) / 2
-    # Volume = sum over the triangles of (area projected along i) x (mean i), in voxel steps.
+    # Volume = sum over the triangles of (area projected along k) x (mean k), in voxel steps.
     projected, moment = _projections()
     start = np.arange(len(counts)) @ counts
     voxels = counts.sum(axis=0) @ moment + start @ projected
@@ -71,19 +73,16 @@ def mesh_of(mask: Bool, frame: Float) -> Mesh:
 
 
 def _count_cubes(mask: Bool) -> Float:
-    """How many cubes of each kind start at each i, shape (i + 1, 256)."""
-    padded = np.pad(mask, 1).astype(np.uint8)
-    pairs = padded[:, :, :-1] | padded[:, :, 1:] << 1
-    squares = pairs[:, :-1] | pairs[:, 1:] << 2
-    kinds = squares[:-1] | squares[1:] << 4
-    n = len(kinds)
-    offsets = 256 * np.arange(n, dtype=np.int32)[:, None, None]
-    return np.bincount((kinds + offsets).ravel(), minlength=256 * n).reshape(n, 256).astype(np.float64)
+    """How many cubes of each kind start at each k, shape (k + 1, 256)."""
+    padded = np.ascontiguousarray(np.pad(mask.T, 1))
+    counts = np.zeros((len(padded) - 1, 256), np.uint32)
+    _kernels.cubes(padded, counts)
+    return counts.astype(np.float64)
 
 
 @cache
 def _projections() -> tuple[Float, Float]:
-    """Per kind of cube: area projected along i, and that area times mean i within the cube, both shape (256,)."""
+    """Per kind of cube: area projected along the first axis, and that times its mean within; shape (256,) both."""
     triangles = _triangles()
     edges = triangles[:, :, 1:] - triangles[:, :, :1]
     projected = np.cross(edges[:, :, 0], edges[:, :, 1])[:, :, 0] / 2

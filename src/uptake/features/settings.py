@@ -67,6 +67,9 @@ class Features:
         "how texture matrices of slices (array axis k) and directions are combined; families without directions "
         "know only 2D, 2.5D and 3D",
     ] = ("3D averaged", "3D merged")
+    autocorrelation: Annotated[
+        bool, "Moran's I and Geary's C as well, which in a large region take longer than all else together"
+    ] = True
     distance: Annotated[
         int, "voxels; Chebyshev distance of neighbours in co-occurrence, tone difference and dependence matrices"
     ] = 1
