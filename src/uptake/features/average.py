@@ -12,9 +12,10 @@ from uptake.features.region import Float
 
 def average(features: Mapping[str, Float], otherwise: Undefined) -> dict[str, Value]:
     """Mean of each feature over its matrices, shape (n,), but those where it is NaN; `otherwise` if none is left."""
-    return {name: _mean(values, otherwise) for name, values in features.items()}
-
-
-def _mean(values: Float, otherwise: Undefined) -> Value:
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if known.size else otherwise
+    table = np.array(list(features.values()))
+    known = ~np.isnan(table)
+    counts = known.sum(axis=1).tolist()
+    sums = np.where(known, table, 0).sum(axis=1).tolist()
+    return {
+        name: total / count if count else otherwise for name, total, count in zip(features, sums, counts, strict=True)
+    }

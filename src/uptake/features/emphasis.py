@@ -17,6 +17,10 @@ from uptake.features.region import Float
 Whole = npt.NDArray[np.signedinteger[Any]]
 
 
+EMPHASES = ("short", "long", "low", "high", "short_low", "short_high", "long_low", "long_high")
+"""Means over r(i, j) / N: of 1 / j^2, j^2, 1 / i^2, i^2, and the products of the first two with the last two."""
+
+
 class Counts(NamedTuple):
     """The cells of several matrices that are not zero, shape (n,) each, cells of a matrix next to each other.
 
@@ -62,33 +66,31 @@ def describe(counts: Counts, voxels: Float | None = None) -> Mapping[str, Float]
     starts = np.flatnonzero(np.diff(counts.matrix, prepend=-1))
     matrix: Whole = np.cumsum(np.diff(counts.matrix, prepend=counts.matrix[:1]) > 0, dtype=np.int64)
 
-    def total(values: Float) -> Float:
-        return np.add.reduceat(values, starts)
+    def total(*values: Float) -> Float:
+        """Sums by matrix, a row for each of the values."""
+        return np.add.reduceat(np.array(values), starts, axis=1)
 
-    n = total(r)
+    low, high, short, long = 1 / i**2, i**2, 1 / j**2, j**2
+    n, length = total(r, r * j)
     by_level = _squares(matrix, counts.level, r)
     by_length = _squares(matrix, _ranks(counts.length)[1], r)
     p = r / n[matrix]
-    mean_level, mean_length = total(p * i), total(p * j)
-    low, high, short, long = r / i**2, r * i**2, r / j**2, r * j**2
+    mean_level, mean_length = total(p * i, p * j)
+    emphases = total(
+        *(p * w for w in (short, long, low, high)), *(p * a * b for a in (short, long) for b in (low, high))
+    )
+    spread = total(p * (i - mean_level[matrix]) ** 2, p * (j - mean_length[matrix]) ** 2, p * np.log2(p), p * p)
     return {
-        "short": total(short) / n,
-        "long": total(long) / n,
-        "low": total(low) / n,
-        "high": total(high) / n,
-        "short_low": total(low / j**2) / n,
-        "short_high": total(high / j**2) / n,
-        "long_low": total(low * j**2) / n,
-        "long_high": total(high * j**2) / n,
+        **dict(zip(EMPHASES, emphases, strict=True)),
         "level_nonuniformity": by_level / n,
         "level_nonuniformity_normalised": by_level / n**2,
         "length_nonuniformity": by_length / n,
         "length_nonuniformity_normalised": by_length / n**2,
-        "percentage": n / (total(r * j) if voxels is None else voxels),
-        "level_variance": total(p * (i - mean_level[matrix]) ** 2),
-        "length_variance": total(p * (j - mean_length[matrix]) ** 2),
-        "entropy": -total(p * np.log2(p)) + 0.0,
-        "energy": total(p**2),
+        "percentage": n / (length if voxels is None else voxels),
+        "level_variance": spread[0],
+        "length_variance": spread[1],
+        "entropy": -spread[2] + 0.0,
+        "energy": spread[3],
     }
 
 

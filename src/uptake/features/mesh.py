@@ -7,7 +7,7 @@ from how often each kind occurs, and for the volume also where.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from itertools import permutations, product
 from typing import NamedTuple
 
@@ -61,15 +61,12 @@ def mesh_of(mask: Bool, frame: Float) -> Mesh:
     voxel's volume.
     """
     counts = _count_cubes(mask)
-    triangles = _triangles()
-    # The cubes are counted along memory, with axes (k, j, i).
-    edges = (triangles[:, :, 1:] - triangles[:, :, :1]) @ frame.T[::-1]
-    areas = np.linalg.norm(np.cross(edges[:, :, 0], edges[:, :, 1]), axis=2).sum(axis=1) / 2
+    per_kind = counts.sum(axis=0)
     # Volume = sum over the triangles of (area projected along k) x (mean k), in voxel steps.
     projected, moment = _projections()
     start = np.arange(len(counts)) @ counts
-    voxels = counts.sum(axis=0) @ moment + start @ projected
-    return Mesh(float(counts.sum(axis=0) @ areas), float(voxels * np.prod(np.diag(frame))))
+    voxels = per_kind @ moment + start @ projected
+    return Mesh(float(per_kind @ _areas(frame.tobytes())), float(voxels * np.prod(np.diag(frame))))
 
 
 def _count_cubes(mask: Bool) -> Float:
@@ -78,6 +75,16 @@ def _count_cubes(mask: Bool) -> Float:
     counts = np.zeros((len(padded) - 1, 256), np.uint32)
     _kernels.cubes(padded, counts)
     return counts.astype(np.float64)
+
+
+@lru_cache(maxsize=64)
+def _areas(frame: bytes) -> Float:
+    """Area of the triangles of each kind of cube in mm2, shape (256,), in a `Region.frame`."""
+    triangles = _triangles()
+    # The cubes are counted along memory, with axes (k, j, i).
+    edges = (triangles[:, :, 1:] - triangles[:, :, :1]) @ np.frombuffer(frame).reshape(3, 3).T[::-1]
+    areas: Float = np.linalg.norm(np.cross(edges[:, :, 0], edges[:, :, 1]), axis=2).sum(axis=1) / 2
+    return areas
 
 
 @cache

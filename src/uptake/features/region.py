@@ -19,6 +19,7 @@ Bool = npt.NDArray[np.bool_]
 Float = npt.NDArray[np.float64]
 Box = tuple[slice, slice, slice]
 Result = TypeVar("Result")
+_MOST_DIFFERENT = 1_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +46,23 @@ class Region:
     @cached_property
     def values(self) -> Float:
         """Intensities inside the intensity mask, shape (n,), i running fastest and k slowest."""
-        return self.image.T[self.intensity.T].astype(np.float64)
+        return self._inside.astype(np.float64)
+
+    @cached_property
+    def distribution(self) -> tuple[Float, Float]:
+        """Intensities in rising order and how often each is there, shape (n,) both; real numbers may be repeated."""
+        x = self._inside
+        low, high = int(np.floor(x.min())), int(np.ceil(x.max()))
+        if x.dtype.kind in "iu" and high - low < _MOST_DIFFERENT:
+            counts = np.bincount(np.subtract(x, low, dtype=np.int64), minlength=1)
+            present = np.flatnonzero(counts)
+            return (present + low).astype(np.float64), counts[present].astype(np.float64)
+        return np.sort(self.values), np.ones(x.shape)
+
+    @cached_property
+    def _inside(self) -> Array:
+        found: Array = self.image.T[self.intensity.T]
+        return found
 
 
 def once(function: Callable[[Region], Result]) -> Callable[[Region], Result]:
