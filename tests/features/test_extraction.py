@@ -12,6 +12,7 @@ from hypothesis.extra.numpy import arrays
 
 from uptake.features import Features, FeatureTable, extract
 from uptake.features.catalogue import FAMILIES
+from uptake.features.extraction import TEXTURES, TWO_THREADS_FROM
 from uptake.features.region import region_of
 from uptake.features.settings import AGGREGATIONS, FAMILY_NAMES
 from uptake.volume import Grid, Volume
@@ -57,7 +58,7 @@ def test_a_family_can_be_extracted_alone(name: str) -> None:
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.int32, np.float32, np.float64])
 def test_the_type_of_the_intensities_does_not_matter(dtype: type) -> None:
-    assert _same(extract(IMAGE.with_array(IMAGE.array.astype(dtype)), LESION), extract(IMAGE, LESION), tolerance=0)
+    assert _same(extract(IMAGE.with_array(IMAGE.array.astype(dtype)), LESION), extract(IMAGE, LESION), tolerance=1e-12)
 
 
 def test_the_order_in_memory_does_not_matter() -> None:
@@ -123,6 +124,80 @@ def test_a_region_of_one_intensity_has_every_feature_but_those_that_need_two(int
 def test_a_region_of_zeros_has_no_relative_spread_and_no_centre_of_intensity_either() -> None:
     without = {"stat_cov", "stat_qcod", "morph_com"}
     assert _undefined(np.zeros((3, 4, 2))) == NOT_COMPUTED | NO_SPREAD | without
+
+
+EVERYTHING = Features(aggregations=AGGREGATIONS)
+
+
+def test_a_region_of_one_slice_has_every_aggregation_and_in_space_only_the_pairs_of_its_plane() -> None:
+    mask = np.zeros(GRID.shape, dtype=bool)
+    mask[:, :, 3] = LESION.array[:, :, 3]
+    found = extract(IMAGE, Volume(mask, GRID), EVERYTHING)
+    flat = {"morph_vol_dens_aee"}
+    assert {row.ibsi_tag for row in found if row.reason} == NOT_COMPUTED | flat
+    values = found.wide()
+    for tag in (tag for tag in values if tag.startswith("cm_") and tag.endswith("_3D_comb")):
+        assert values[tag] == pytest.approx(values[tag.replace("3D_comb", "2_5D_comb")])
+        assert values[tag] == pytest.approx(values[tag.replace("3D_comb", "2D_comb")])
+        of_directions = tag.replace("comb", "avg")
+        assert values[of_directions] == pytest.approx(values[of_directions.replace("3D", "2_5D")])
+
+
+def test_texture_does_not_know_the_spacing() -> None:
+    textures = Features(families=TEXTURES, aggregations=AGGREGATIONS)
+    oblique = np.array([[0.6, -0.5, 0.1, 3], [0.5, 0.7, 0.2, 1], [0, 0.3, 4.0, -9], [0, 0, 0, 1.0]])
+    other = Grid(GRID.shape, oblique)
+    found = extract(Volume(IMAGE.array, other), Volume(LESION.array, other), textures)
+    assert _same(found, extract(IMAGE, LESION, textures), tolerance=0)
+
+
+def test_voxels_outside_that_are_not_finite_are_felt_by_local_intensity_alone() -> None:
+    array = np.where(LESION.array, IMAGE.array, np.nan)
+    found, expected = extract(IMAGE.with_array(array), LESION, EVERYTHING), extract(IMAGE, LESION, EVERYTHING)
+    differ = {a.ibsi_tag for a, b in zip(found, expected, strict=True) if a.reason != b.reason}
+    assert differ == {"loc_peak_loc", "loc_peak_glob"}
+    assert all(found[tag].reason for tag in differ)
+
+
+def test_a_mask_in_two_pieces_is_one_region() -> None:
+    grid = Grid((5, 1, 1), np.eye(4))
+    image = Volume(np.array([1, 2, 9, 1, 2]).reshape(grid.shape), grid)
+    mask = Volume(np.array([1, 1, 0, 1, 1], dtype=np.uint8).reshape(grid.shape), grid)
+    found = extract(image, mask, Features(discretisation="fixed-bin-size", bin_width=1)).wide()
+    assert found["stat_mean"] == 1.5
+    assert found["cm_contrast_3D_comb"] == 1  # 1 beside 2, twice, and nothing across the gap
+    assert found["rlm_glnu_3D_comb"] == 26  # 52 runs, half of each level: (26^2 + 26^2) / 52
+    assert found["szm_z_perc_3D"] == 1
+
+
+def test_regions_large_enough_for_two_threads_have_the_values_of_one() -> None:
+    grid = Grid((24, 25, 26), np.eye(4))
+    random = np.random.default_rng(8)
+    image = Volume(random.integers(0, 200, grid.shape).astype(np.int16), grid)
+    mask = Volume(random.random(grid.shape) < 0.9, grid)
+    assert mask.array.sum() > TWO_THREADS_FROM
+    everything = extract(image, mask, EVERYTHING)
+    alone = [
+        row
+        for family in FAMILY_NAMES
+        for row in extract(image, mask, dataclasses.replace(EVERYTHING, families=(family,)))
+    ]
+    assert _same(everything, FeatureTable(tuple(alone)), tolerance=0)
+
+
+def test_autocorrelation_can_be_left_out() -> None:
+    names = {row.ibsi_tag for row in extract(IMAGE, LESION)} - {
+        row.ibsi_tag for row in extract(IMAGE, LESION, Features(autocorrelation=False))
+    }
+    assert names == {"morph_moran_i", "morph_geary_c"}
+
+
+def test_more_bins_than_intensities_and_bins_beyond_a_byte_are_counted_all_the_same() -> None:
+    found = [
+        extract(IMAGE, LESION, Features(discretisation="fixed-bin-size", bin_width=width, families=("glszm",))).wide()
+        for width in (1, 0.5)
+    ]
+    assert found[0]["szm_z_perc_3D"] == found[1]["szm_z_perc_3D"]
 
 
 def test_a_volume_much_larger_than_its_lesion_is_not_copied() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 
 from uptake.features.catalogue import FAMILIES
 from uptake.features.definition import Definition, Family, Undefined, Value
@@ -40,9 +41,15 @@ def extract(volume: Volume, mask: Volume, settings: Features = DEFAULT) -> Featu
     Source: IBSI reference manual, https://doi.org/10.48550/arXiv.1612.07003.
     """
     region = region_of(*_prepared(volume, mask, settings), settings)
-    families = [family for family in FAMILIES if family.name in settings.families]
+    families, wanted = _wanted(settings)
     values = _values(region, families)
-    return FeatureTable(tuple(_feature(d, values[d.ibsi_tag]) for f in families for d in f.chosen(settings)))
+    return FeatureTable(tuple(_feature(definition, values[definition.ibsi_tag]) for definition in wanted))
+
+
+@lru_cache(maxsize=16)
+def _wanted(settings: Features) -> tuple[tuple[Family, ...], tuple[Definition, ...]]:
+    families = tuple(family for family in FAMILIES if family.name in settings.families)
+    return families, tuple(definition for family in families for definition in family.chosen(settings))
 
 
 def _values(region: Region, families: Sequence[Family]) -> dict[str, Value]:
