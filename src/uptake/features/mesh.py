@@ -12,6 +12,7 @@ from itertools import permutations, product
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from uptake.features import _kernels
 from uptake.features.region import Bool, Float
@@ -45,6 +46,9 @@ These are the triangles of Lewiner et al. (2003), https://doi.org/10.1080/108676
 scikit-image 0.26 makes on binary masks (inside voxels that touch along an edge are joined), on which several IBSI
 compliant programs build: the values agree with theirs to rounding.
 """
+
+
+_SIGNS = tuple(product((1, -1), repeat=3))
 
 
 class Mesh(NamedTuple):
@@ -100,17 +104,21 @@ def _projections() -> tuple[Float, Float]:
 def _triangles() -> Float:
     """Triangles per kind of cube in voxel steps, outside in front, shape (256, 9, 3 corners, 3); unused ones are 0."""
     table = np.zeros((256, 9, 3, 3))
+    turns = np.array(
+        [np.eye(3)[list(axes)] * np.array(signs)[:, None] for axes in permutations(range(3)) for signs in _SIGNS]
+    )
+    rotated = np.linalg.det(turns) > 0  # the classes above have their outside behind
     for kind, text in _CLASSES.items():
         points = np.array([[list(map(int, p)) for p in triangle.split("-")] for triangle in text.split()]) - 1
-        for axes, signs in product(permutations(range(3)), product((1, -1), repeat=3)):
-            turned = points[:, :, axes] * signs
-            if np.linalg.det(np.eye(3)[list(axes)] * signs) > 0:
-                turned = turned[:, ::-1]
-            table[_turned(kind, axes, signs), : len(points)] = (turned + 1) / 2
+        moved = (np.einsum("tcx,nyx->ntcy", points, turns) + 1) / 2
+        moved[rotated] = moved[rotated, :, ::-1]
+        table[_turned(kind, turns), : len(points)] = moved
     return table
 
 
-def _turned(kind: int, axes: tuple[int, ...], signs: tuple[int, ...]) -> int:
+def _turned(kind: int, turns: Float) -> npt.NDArray[np.int64]:
+    """The kinds that a kind of cube becomes when it is turned or mirrored in each of several ways."""
     corners = np.array([(c >> 2 & 1, c >> 1 & 1, c & 1) for c in range(8) if kind >> c & 1])
-    turned = ((2 * corners - 1)[:, axes] * signs + 1) // 2
-    return sum(1 << int(4 * i + 2 * j + k) for i, j, k in turned)
+    moved = (np.einsum("cx,nyx->ncy", 2 * corners - 1, turns) + 1) // 2
+    places = (moved @ (4, 2, 1)).astype(np.int64)
+    return np.asarray((1 << places).sum(axis=1))

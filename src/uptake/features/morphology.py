@@ -160,9 +160,12 @@ def _principal_axes(places: Places, mesh: Mesh) -> Mapping[str, Value]:
 
 def _bounding_box(mask: Bool, frame: Float, mesh: Mesh) -> Mapping[str, Value]:
     """The mesh reaches half a voxel beyond the outermost centres, so that its box is the box of the voxels."""
-    i, j, k = np.asarray(mask.shape)[:, None] * frame.T
-    area = 2 * sum(float(np.linalg.norm(np.cross(p, q))) for p, q in ((i, j), (j, k), (k, i)))
-    volume = float(abs(np.linalg.det((i, j, k))))
+    edges = np.asarray(mask.shape)[:, None] * frame.T
+    # |p x q|^2 = |p|^2 |q|^2 - (p . q)^2
+    products = edges @ edges.T
+    squares = [products[a, a] * products[b, b] - products[a, b] ** 2 for a, b in ((0, 1), (1, 2), (2, 0))]
+    area = 2 * float(np.sqrt(squares).sum())
+    volume = float(np.prod(np.diag(edges)))  # the frame is triangular
     return {"vol_dens_aabb": mesh.volume_mm3 / volume, "area_dens_aabb": mesh.area_mm2 / area}
 
 
