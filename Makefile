@@ -9,8 +9,9 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
 CODE := src tests docs benchmarks
 
-# An editable installation knows modules by name: it is made anew when one is added, moved or removed.
-MODULES := $(shell find src -name '*.py' | LC_ALL=C sort | cksum | cut -d ' ' -f 1)
+# An editable installation knows modules by name and holds the compiled kernels: it is made anew when a module is
+# added, moved or removed, or a kernel changed.
+MODULES := $(shell (find src -name '*.py' | LC_ALL=C sort; cat CMakeLists.txt src/kernels/*) | cksum | cut -d ' ' -f 1)
 INSTALLED := $(VENV)/installed-$(MODULES).stamp
 
 .DEFAULT_GOAL := help

@@ -34,6 +34,19 @@ def test_a_page_that_is_made_from_the_code_says_what_the_code_says(page: str) ->
     assert (DOCS / page).read_text("utf-8") == made[page], "run `make pages`"
 
 
+def test_the_page_of_conformance_says_what_the_features_are(shared_data: Path) -> None:
+    conformance = _module(DOCS / "conformance.py")
+    assert (DOCS / "conformance.md").read_text("utf-8") == conformance.page(shared_data / "ibsi"), (
+        "run `python docs/conformance.py FOLDER`"
+    )
+
+
+def test_no_value_of_the_page_of_conformance_is_out_of_its_tolerance() -> None:
+    text = (DOCS / "conformance.md").read_text("utf-8")
+    assert "does not conform" not in text
+    assert "| **all** | **482 of 482** | **346 of 346** | **346 of 346** |" in text
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_and_every_option_is_explained_on_the_page_of_the_command_line(verb: str) -> None:
     section = _section(verb)

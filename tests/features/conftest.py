@@ -5,19 +5,27 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from importlib import resources
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
 
-from uptake.features import Features, FeatureTable, extract
+from uptake.features import FeatureTable, extract
+from uptake.pipeline.settings import from_layers, parse_toml
 from uptake.volume import Grid, Volume
 
-GREY_LEVELS = Features(discretisation="fixed-bin-size", bin_width=1, ivh_discretisation="none")
-CONFIGURATION_A = Features(
-    resegment_range=(-500, 400), discretisation="fixed-bin-size", bin_width=25, ivh_discretisation="none"
-)
+TABLES = {
+    "ibsi-phantom": "dig_phantom",
+    "ibsi-config-a": "chest_config_a",
+    "ibsi-config-b": "chest_config_b",
+    "ibsi-config-c": "chest_config_c",
+    "ibsi-config-d": "chest_config_d",
+    "ibsi-config-e": "chest_config_e",
+}
+"""The table of reference values by the name of the settings that come with the package."""
 
 
 @dataclass(frozen=True)
@@ -50,15 +58,22 @@ def references(ibsi: Path) -> Callable[[str], dict[str, Reference | None]]:
 
 
 @pytest.fixture(scope="session")
-def digital_phantom(ibsi: Path) -> FeatureTable:
-    """All features of the digital phantom."""
-    return extract(*_phantom(ibsi / "ibsi_1_digital_phantom"), GREY_LEVELS)
+def conforming(ibsi: Path) -> Callable[[str], FeatureTable]:
+    """All features of IBSI's phantom for the settings of one of its configurations."""
+
+    @cache
+    def of(name: str) -> FeatureTable:
+        folder = ibsi / ("ibsi_1_digital_phantom" if name == "ibsi-phantom" else "ibsi_1_ct_radiomics_phantom")
+        text = (resources.files("uptake.verbs") / "settings" / f"{name}.toml").read_text("utf-8")
+        return extract(*_phantom(folder), from_layers([parse_toml(text, name)]).features)
+
+    return of
 
 
 @pytest.fixture(scope="session")
-def configuration_a(ibsi: Path) -> FeatureTable:
-    """All features of the CT phantom in configuration A: no interpolation, [-500, 400] HU, bins of 25 HU."""
-    return extract(*_phantom(ibsi / "ibsi_1_ct_radiomics_phantom"), CONFIGURATION_A)
+def digital_phantom(conforming: Callable[[str], FeatureTable]) -> FeatureTable:
+    """All features of the digital phantom."""
+    return conforming("ibsi-phantom")
 
 
 def _phantom(folder: Path) -> tuple[Volume, Volume]:

@@ -30,6 +30,16 @@ def test_resegmentation_takes_voxels_out_of_the_intensity_mask_only_and_includes
     assert region.morphological.sum() == 4
 
 
+def test_outliers_are_measured_in_the_whole_mask_and_the_range_counts_as_well() -> None:
+    grid = Grid((6, 1, 1), np.eye(4))
+    image = Volume(np.array([0.0, 1, 1, 1, 1, 8]).reshape(grid.shape), grid)  # mean 2, standard deviation sqrt(44 / 6)
+    mask = Volume(np.ones(grid.shape, dtype=bool), grid)
+    assert region_of(image, mask, Features(resegment_outliers=2)).values.tolist() == [0, 1, 1, 1, 1]
+    both = region_of(image, mask, Features(resegment_outliers=2, resegment_range=(1, 9)))
+    assert both.values.tolist() == [1, 1, 1, 1]
+    assert both.morphological.all()
+
+
 def test_a_mask_on_another_grid_is_refused() -> None:
     moved = Grid(GRID.shape, GRID.affine + np.array([[0, 0, 0, 5.0], [0] * 4, [0] * 4, [0] * 4]))
     with pytest.raises(Refusal) as refused:

@@ -43,3 +43,24 @@ def test_bins_that_are_none_are_refused_by_name(field: str, value: object) -> No
 
 def test_a_half_open_range_is_a_range() -> None:
     assert Features(resegment_range=(-500, math.inf)).resegment_range == (-500, math.inf)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("aggregations", ()),
+        ("aggregations", ("4D",)),
+        ("distance", 0),
+        ("distance", 6),
+        ("alpha", -1),
+        ("spacing_mm", (1.0, 1.0)),
+        ("spacing_mm", (1.0, 1.0, -1.0)),
+        ("spacing_mm", (1.0, 1.0, math.inf)),
+        ("interpolation", "nearest"),
+        ("resegment_outliers", -1.0),
+        ("resegment_outliers", math.nan),
+    ],
+)
+def test_texture_and_interpolation_that_are_none_are_refused_by_name(field: str, value: object) -> None:
+    with pytest.raises(SettingsError, match=f"^{field} "):
+        Features(**{field: value})  # type: ignore[arg-type]

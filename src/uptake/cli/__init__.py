@@ -154,29 +154,51 @@ def report(
 
 
 @app.command()
-def features(
+def features(  # noqa: PLR0917 (options)
     image: Annotated[Path, typer.Argument(metavar="IMAGE", help="NIfTI", exists=True, dir_okay=False)],
     mask: Annotated[
         Path, typer.Argument(metavar="MASK", help="NIfTI mask on the same grid", exists=True, dir_okay=False)
     ],
-    csv: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="write the long table here")] = None,
-    settings: SettingsFile = None,
+    panel: Annotated[str, typer.Option("--panel", metavar="ibsi", help="which features")] = "ibsi",
+    settings: Annotated[
+        str | None,
+        typer.Option(
+            "--settings",
+            metavar="NAME_OR_FILE",
+            help="a TOML file with a section [features], or ibsi-phantom, ibsi-config-a ... ibsi-config-e",
+        ),
+    ] = None,
     assign: Assignments = None,
+    bins: Annotated[int | None, typer.Option("--bins", metavar="N", help="a fixed number of grey levels")] = None,
+    bin_width: Annotated[
+        float | None, typer.Option("--bin-width", metavar="W", help="grey levels of a fixed width in intensity units")
+    ] = None,
+    csv: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="write the long table here")] = None,
+    xlsx: Annotated[Path | None, typer.Option("--xlsx", metavar="FILE", help="the same as a workbook")] = None,
     as_json: Json = False,
 ) -> None:
     """Radiomic features of one image inside one mask; no cohort needed."""
     from uptake import verbs
 
-    table = verbs.features(image, mask, csv=csv, settings_file=settings, **_sections(assign))
+    table = verbs.features(
+        image,
+        mask,
+        panel=panel,
+        settings_file=settings,
+        bins=bins,
+        bin_width=bin_width,
+        csv=csv,
+        xlsx=xlsx,
+        **_sections(assign),
+    )
     if as_json:
         typer.echo(json.dumps([{**vars(row), "value": None if row.reason else row.value} for row in table], indent=2))
-    elif csv is None:
+    elif csv is None and xlsx is None:
         for row in table:
-            typer.echo(
-                f"{row.ibsi}  {row.name:<48} {row.value:>14.6g} {row.unit}{'  ' + row.reason if row.reason else ''}"
-            )
+            name = f"{row.name}, {row.aggregation}" if row.aggregation else row.name
+            typer.echo(f"{row.ibsi}  {name:<72} {row.value:>14.6g} {row.unit}{'  ' + row.reason if row.reason else ''}")
     else:
-        typer.echo(f"{len(table)} features in {csv}")
+        typer.echo(f"{len(table)} features in {' and '.join(str(path) for path in (csv, xlsx) if path)}")
 
 
 @app.command()

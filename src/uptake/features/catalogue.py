@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from uptake.features import histogram, local_intensity, morphology, statistics, volume_histogram
+from uptake.features import (
+    glcm,
+    gldzm,
+    glrlm,
+    glszm,
+    histogram,
+    local_intensity,
+    morphology,
+    ngldm,
+    ngtdm,
+    statistics,
+    volume_histogram,
+)
 from uptake.features.definition import Family
 
 FAMILIES: tuple[Family, ...] = (
@@ -11,4 +23,10 @@ FAMILIES: tuple[Family, ...] = (
     statistics.FAMILY,
     histogram.FAMILY,
     volume_histogram.FAMILY,
+    glcm.FAMILY,
+    glrlm.FAMILY,
+    glszm.FAMILY,
+    gldzm.FAMILY,
+    ngtdm.FAMILY,
+    ngldm.FAMILY,
 )

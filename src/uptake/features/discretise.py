@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from uptake.features.region import Float, Region
+from uptake.features.region import Float, Region, once
 from uptake.study import SettingsError
 
 MOST_BINS = 1_000_000
@@ -23,6 +23,7 @@ class Levels(NamedTuple):
     bins: int
 
 
+@once
 def levels_of(region: Region) -> Levels:
     """Grey levels of a region as its settings say."""
     settings = region.settings

@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 
 from uptake.features.catalogue import FAMILIES
-from uptake.features.definition import Definition, Undefined, Value
-from uptake.features.region import region_of
+from uptake.features.definition import Definition, Family, Undefined, Value
+from uptake.features.interpolate import interpolate
+from uptake.features.matrices import field_of
+from uptake.features.region import Region, region_of
 from uptake.features.settings import Features
 from uptake.features.table import Feature, FeatureTable
 from uptake.volume import Volume
 
 DEFAULT = Features()
+TWO_THREADS_FROM = 10_000
+TEXTURES = ("glcm", "glrlm", "glszm", "gldzm", "ngtdm", "ngldm")
+TOGETHER: tuple[tuple[str, ...], ...] = (
+    ("morphology",),
+    ("glszm", "gldzm"),
+    ("local_intensity",),
+    ("glrlm",),
+    ("glcm",),
+    ("ngtdm", "ngldm"),
+    ("statistics", "intensity_histogram", "intensity_volume_histogram"),
+)
+"""Families that share matrices, the longest first: one thread computes what they share."""
 
 
 def extract(volume: Volume, mask: Volume, settings: Features = DEFAULT) -> FeatureTable:
@@ -23,13 +40,36 @@ def extract(volume: Volume, mask: Volume, settings: Features = DEFAULT) -> Featu
     Raises Refusal: MASK_GRID, EMPTY_MASK, NON_FINITE (inside the mask).
     Source: IBSI reference manual, https://doi.org/10.48550/arXiv.1612.07003.
     """
-    region = region_of(volume, mask, settings)
-    rows: list[Feature] = []
-    for family in FAMILIES:
-        if family.name in settings.families:
-            values = family.compute(region)
-            rows += [_feature(definition, values[definition.ibsi_tag]) for definition in family.definitions]
-    return FeatureTable(tuple(rows))
+    region = region_of(*_prepared(volume, mask, settings), settings)
+    families, wanted = _wanted(settings)
+    values = _values(region, families)
+    return FeatureTable(tuple(_feature(definition, values[definition.ibsi_tag]) for definition in wanted))
+
+
+@lru_cache(maxsize=16)
+def _wanted(settings: Features) -> tuple[tuple[Family, ...], tuple[Definition, ...]]:
+    families = tuple(family for family in FAMILIES if family.name in settings.families)
+    return families, tuple(definition for family in families for definition in family.chosen(settings))
+
+
+def _values(region: Region, families: Sequence[Family]) -> dict[str, Value]:
+    """Values by IBSI tag; of large regions in two threads, since the kernels and NumPy let go of Python's lock."""
+    if region.values.size < TWO_THREADS_FROM:
+        return {tag: value for family in families for tag, value in family.compute(region).items()}
+    needed = [family for family in families if family.name in TEXTURES]
+    if needed:
+        field_of(region)  # for all of them, before they begin
+    groups = [[f for f in families if f.name in names] for names in TOGETHER]
+    with ThreadPoolExecutor(2) as pool:
+        found = pool.map(lambda group: [family.compute(region) for family in group], groups)
+        return {tag: value for group in found for values in group for tag, value in values.items()}
+
+
+def _prepared(volume: Volume, mask: Volume, settings: Features) -> tuple[Volume, Volume]:
+    """Image and mask as they are measured; those that do not fit are handed on, to be refused with the rest."""
+    if not settings.spacing_mm or not volume.grid.same_as(mask.grid):
+        return volume, mask
+    return interpolate(volume, mask, settings)
 
 
 def _feature(definition: Definition, value: Value) -> Feature:

@@ -51,8 +51,9 @@ def histogram(region: Region) -> dict[str, Value]:
 def describe(levels: Levels) -> dict[str, Value]:
     """Histogram features of grey levels by the last part of their IBSI tags; statistics as in `statistics.summary`."""
     counts = np.bincount(levels.numbers, minlength=levels.bins + 1)[1:]
-    share = counts[counts > 0] / len(levels.numbers)
-    common = summary(levels.numbers.astype(np.float64))
+    present = np.flatnonzero(counts)
+    share = counts[present] / len(levels.numbers)
+    common = summary((present + 1).astype(np.float64), counts[present].astype(np.float64))
     return {
         **{name: value for name, value in common.items() if name not in ("energy", "rms")},
         "mode": float(_mode(counts)),

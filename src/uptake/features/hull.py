@@ -6,9 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from uptake.features import _kernels
 from uptake.features.region import Bool, Float
-
-_ROWS = 1024
 
 
 class Hull(NamedTuple):
@@ -21,54 +20,28 @@ class Hull(NamedTuple):
 
 
 def hull_of(mask: Bool, frame: Float) -> Hull:
-    """Convex hull of the surface mesh (see `mesh_of`) of a mask with at least one voxel; `frame` as in `Region`."""
-    from scipy.spatial import ConvexHull
+    """Convex hull of the surface mesh (see `mesh_of`) of a mask with at least one voxel; `frame` as in `Region`.
 
-    found = ConvexHull(outer_points(mask) @ frame.T)
-    corners = found.points[found.vertices]
-    return Hull(corners, float(found.area), float(found.volume), diameter(corners))
-
-
-def outer_points(mask: Bool) -> Float:
-    """The mesh points that can be corners of the hull, in voxel steps, shape (n, 3).
-
-    The mesh has a point half a voxel step beyond a voxel wherever the neighbour is outside. It can only be a corner
-    of the hull where the voxel is the first or last one of its row along every axis, and the point points outwards.
+    The mesh has a point half a voxel step beyond a voxel wherever the neighbour is outside, so that its hull is that
+    of all points half a step away from voxels along an axis. It is found exactly, in half steps, and then measured.
     """
-    ends = [_ends(mask, axis) for axis in range(3)]
-    outer = np.argwhere((ends[0][0] | ends[0][1]) & (ends[1][0] | ends[1][1]) & (ends[2][0] | ends[2][1]))
-    points = []
-    for axis, sides in enumerate(ends):
-        for step, side in zip((-0.5, 0.5), sides, strict=True):
-            chosen = outer[side[tuple(outer.T)]].astype(np.float64)
-            chosen[:, axis] += step
-            points.append(chosen)
-    return np.concatenate(points)
+    found = np.frombuffer(_kernels.hull(np.ascontiguousarray(mask.T)), np.int32).reshape(-1, 3, 3)
+    steps = found[:, :, ::-1] / 2.0
+    triangles = steps @ frame.T
+    normals = np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0])
+    corners = _different(found)[:, ::-1] / 2.0 @ frame.T
+    inner = triangles[0, 0]  # pyramids from one of the corners
+    volume = np.abs(np.einsum("ij,ij->i", normals, triangles[:, 0] - inner)).sum() / 6
+    return Hull(corners, float(np.linalg.norm(normals, axis=1).sum() / 2), float(volume), diameter(corners))
 
 
 def diameter(points_mm: Float) -> float:
     """Largest distance between two of the points, shape (n, 3), n >= 1."""
-    centred = points_mm - points_mm.mean(axis=0)
-    square = np.einsum("ij,ij->i", centred, centred)
-    largest = 0.0
-    for row in range(0, len(centred), _ROWS):
-        part = slice(row, row + _ROWS)
-        distances = square[part, None] + square - 2 * (centred[part] @ centred.T)
-        largest = max(largest, float(distances.max()))
-    return float(np.sqrt(largest))
+    return float(np.sqrt(_kernels.farthest(np.ascontiguousarray(points_mm))))
 
 
-def _ends(mask: Bool, axis: int) -> tuple[Bool, Bool]:
-    """Which voxels are the first, and which the last one inside of their row along an axis."""
-    first = np.logical_or.accumulate(mask, axis=axis)
-    last = np.flip(np.logical_or.accumulate(np.flip(mask, axis), axis=axis), axis)
-    low, high = np.zeros_like(mask), np.zeros_like(mask)
-    ahead, behind = (_cut(axis, slice(1, None)), _cut(axis, slice(None, -1)))
-    low[...], high[...] = first, last
-    low[ahead] &= ~first[behind]
-    high[behind] &= ~last[ahead]
-    return low, high
-
-
-def _cut(axis: int, part: slice) -> tuple[slice, ...]:
-    return tuple(part if a == axis else slice(None) for a in range(3))
+def _different(triangles: np.ndarray[tuple[int, ...], np.dtype[np.int32]]) -> Float:
+    """The corners of triangles, each once, shape (n, 3)."""
+    points = triangles.reshape(-1, 3).astype(np.int64) + 1
+    key = (points[:, 0] << 42) | (points[:, 1] << 21) | points[:, 2]
+    return (points[np.unique(key, return_index=True)[1]] - 1).astype(np.float64)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from uptake.features import _kernels
 from uptake.features.definition import Family, Undefined, Value, define
 from uptake.features.region import Bool, Float, Region
 
@@ -38,25 +39,29 @@ def sphere_means(region: Region) -> Float:
 
     NaN where the sphere has a voxel that is not finite.
     """
-    steps = _sphere(region.frame)
+    steps = _sphere(region.frame[:, ::-1])
     reach = [int(n) // 2 for n in steps.shape]
+    whole, box = region.whole.T, region.box[::-1]
     around = tuple(
         slice(max(0, part.start - r), min(size, part.stop + r))
-        for part, r, size in zip(region.box, reach, region.whole.shape, strict=True)
+        for part, r, size in zip(box, reach, whole.shape, strict=True)
     )
     margins = [
         (r - (part.start - wide.start), r - (wide.stop - part.stop))
-        for part, wide, r in zip(region.box, around, reach, strict=True)
+        for part, wide, r in zip(box, around, reach, strict=True)
     ]
-    image = np.pad(region.whole[around].astype(np.float64), margins)
-    wrong = ~np.isfinite(image)
-    total = _sums(np.where(wrong, 0, image), steps, region.intensity)
+    image = np.pad(whole[around].astype(np.float64), margins)
+    wrong = ~np.isfinite(image) if region.whole.dtype.kind == "f" else np.zeros(1, dtype=np.bool_)
     if wrong.any():
-        total[_sums(wrong.astype(np.float64), steps, region.intensity) > 0] = np.nan
+        image[wrong] = 0
+    inside = np.ascontiguousarray(region.intensity.T)
+    total = _sums(image, steps, inside)
+    if wrong.any():
+        total[_sums(wrong.astype(np.float64), steps, inside) > 0] = np.nan
     if not any(margin for pair in margins for margin in pair):
         return total / float(steps.sum())
     there = np.pad(np.ones([wide.stop - wide.start for wide in around]), margins)
-    return total / _sums(there, steps, region.intensity)
+    return total / _sums(there, steps, inside)
 
 
 def _peak(means: Float) -> Value:
@@ -64,7 +69,7 @@ def _peak(means: Float) -> Value:
 
 
 def _sphere(frame: Float) -> Bool:
-    """Which voxel steps stay within the radius: an odd number of steps along each axis, the middle one being none."""
+    """Which voxel steps (k, j, i) stay within the radius: an odd number along each axis, the middle one being none."""
     reach = np.floor(RADIUS_MM * np.linalg.norm(np.linalg.inv(frame), axis=1)).astype(int)
     steps = np.stack(np.meshgrid(*[np.arange(-r, r + 1) for r in reach], indexing="ij"), axis=-1)
     return np.asarray(np.linalg.norm(steps @ frame.T, axis=-1) <= RADIUS_MM, dtype=np.bool_)
@@ -77,14 +82,13 @@ def _sums(padded: Float, steps: Bool, inside: Bool) -> Float:
     """
     running = np.zeros((*padded.shape[:2], padded.shape[2] + 1))
     np.cumsum(padded, axis=2, out=running[:, :, 1:])
-    ni, nj, nk = inside.shape
-    total = np.zeros(inside.shape)
-    for i, j in np.argwhere(steps.any(axis=2)):
-        column = np.flatnonzero(steps[i, j])
-        first, last = int(column[0]), int(column[-1]) + 1
-        part = running[i : i + ni, j : j + nj]
-        total += part[:, :, last : last + nk] - part[:, :, first : first + nk]
-    return np.asarray(total[inside], dtype=np.float64)
+    columns = []
+    for k, j in np.argwhere(steps.any(axis=2)):
+        column = np.flatnonzero(steps[k, j])
+        columns.append((k, j, column[0], column[-1] + 1))
+    total = np.empty(int(np.count_nonzero(inside)))
+    _kernels.balls(running, np.array(columns, np.int32), inside, total)
+    return total
 
 
 FAMILY = Family("local_intensity", "9ST6", DEFINITIONS, local_intensity)

@@ -7,12 +7,14 @@ from how often each kind occurs, and for the volume also where.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from itertools import permutations, product
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
+from uptake.features import _kernels
 from uptake.features.region import Bool, Float
 
 _CLASSES = {
@@ -46,6 +48,9 @@ compliant programs build: the values agree with theirs to rounding.
 """
 
 
+_SIGNS = tuple(product((1, -1), repeat=3))
+
+
 class Mesh(NamedTuple):
     """Area in mm2 and enclosed volume in mm3 of a surface mesh."""
 
@@ -60,30 +65,35 @@ def mesh_of(mask: Bool, frame: Float) -> Mesh:
     voxel's volume.
     """
     counts = _count_cubes(mask)
-    triangles = _triangles()
-    edges = (triangles[:, :, 1:] - triangles[:, :, :1]) @ frame.T
-    areas = np.linalg.norm(np.cross(edges[:, :, 0], edges[:, :, 1]), axis=2).sum(axis=1) / 2
-    # Volume = sum over the triangles of (area projected along i) x (mean i), in voxel steps.
+    per_kind = counts.sum(axis=0)
+    # Volume = sum over the triangles of (area projected along k) x (mean k), in voxel steps.
     projected, moment = _projections()
     start = np.arange(len(counts)) @ counts
-    voxels = counts.sum(axis=0) @ moment + start @ projected
-    return Mesh(float(counts.sum(axis=0) @ areas), float(voxels * np.prod(np.diag(frame))))
+    voxels = per_kind @ moment + start @ projected
+    return Mesh(float(per_kind @ _areas(frame.tobytes())), float(voxels * np.prod(np.diag(frame))))
 
 
 def _count_cubes(mask: Bool) -> Float:
-    """How many cubes of each kind start at each i, shape (i + 1, 256)."""
-    padded = np.pad(mask, 1).astype(np.uint8)
-    pairs = padded[:, :, :-1] | padded[:, :, 1:] << 1
-    squares = pairs[:, :-1] | pairs[:, 1:] << 2
-    kinds = squares[:-1] | squares[1:] << 4
-    n = len(kinds)
-    offsets = 256 * np.arange(n, dtype=np.int32)[:, None, None]
-    return np.bincount((kinds + offsets).ravel(), minlength=256 * n).reshape(n, 256).astype(np.float64)
+    """How many cubes of each kind start at each k, shape (k + 1, 256)."""
+    padded = np.ascontiguousarray(np.pad(mask.T, 1))
+    counts = np.zeros((len(padded) - 1, 256), np.uint32)
+    _kernels.cubes(padded, counts)
+    return counts.astype(np.float64)
+
+
+@lru_cache(maxsize=64)
+def _areas(frame: bytes) -> Float:
+    """Area of the triangles of each kind of cube in mm2, shape (256,), in a `Region.frame`."""
+    triangles = _triangles()
+    # The cubes are counted along memory, with axes (k, j, i).
+    edges = (triangles[:, :, 1:] - triangles[:, :, :1]) @ np.frombuffer(frame).reshape(3, 3).T[::-1]
+    areas: Float = np.linalg.norm(np.cross(edges[:, :, 0], edges[:, :, 1]), axis=2).sum(axis=1) / 2
+    return areas
 
 
 @cache
 def _projections() -> tuple[Float, Float]:
-    """Per kind of cube: area projected along i, and that area times mean i within the cube, both shape (256,)."""
+    """Per kind of cube: area projected along the first axis, and that times its mean within; shape (256,) both."""
     triangles = _triangles()
     edges = triangles[:, :, 1:] - triangles[:, :, :1]
     projected = np.cross(edges[:, :, 0], edges[:, :, 1])[:, :, 0] / 2
@@ -94,17 +104,21 @@ def _projections() -> tuple[Float, Float]:
 def _triangles() -> Float:
     """Triangles per kind of cube in voxel steps, outside in front, shape (256, 9, 3 corners, 3); unused ones are 0."""
     table = np.zeros((256, 9, 3, 3))
+    turns = np.array(
+        [np.eye(3)[list(axes)] * np.array(signs)[:, None] for axes in permutations(range(3)) for signs in _SIGNS]
+    )
+    rotated = np.linalg.det(turns) > 0  # the classes above have their outside behind
     for kind, text in _CLASSES.items():
         points = np.array([[list(map(int, p)) for p in triangle.split("-")] for triangle in text.split()]) - 1
-        for axes, signs in product(permutations(range(3)), product((1, -1), repeat=3)):
-            turned = points[:, :, axes] * signs
-            if np.linalg.det(np.eye(3)[list(axes)] * signs) > 0:
-                turned = turned[:, ::-1]
-            table[_turned(kind, axes, signs), : len(points)] = (turned + 1) / 2
+        moved = (np.einsum("tcx,nyx->ntcy", points, turns) + 1) / 2
+        moved[rotated] = moved[rotated, :, ::-1]
+        table[_turned(kind, turns), : len(points)] = moved
     return table
 
 
-def _turned(kind: int, axes: tuple[int, ...], signs: tuple[int, ...]) -> int:
+def _turned(kind: int, turns: Float) -> npt.NDArray[np.int64]:
+    """The kinds that a kind of cube becomes when it is turned or mirrored in each of several ways."""
     corners = np.array([(c >> 2 & 1, c >> 1 & 1, c & 1) for c in range(8) if kind >> c & 1])
-    turned = ((2 * corners - 1)[:, axes] * signs + 1) // 2
-    return sum(1 << int(4 * i + 2 * j + k) for i, j, k in turned)
+    moved = (np.einsum("cx,nyx->ncy", 2 * corners - 1, turns) + 1) // 2
+    places = (moved @ (4, 2, 1)).astype(np.int64)
+    return np.asarray((1 << places).sum(axis=1))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
+from uptake.features import _kernels
 from uptake.features.definition import Family, Undefined, Value, define
 from uptake.features.hull import Hull, hull_of
 from uptake.features.mesh import Mesh, mesh_of
@@ -55,17 +57,33 @@ CONSTANT = Undefined("all voxels have the same intensity: the variance, by which
 NO_REFERENCE = Undefined("not computed in this version: IBSI has no reference value to check it against")
 
 
+NO_WEIGHTS = np.empty(0)
+
+
+class Places(NamedTuple):
+    """Where the voxels of a mask are, and weights on them.
+
+    scatter_mm2: sums of products about the centre, 3 x 3. weighted_centre_mm: NaN where the weights sum to zero.
+    """
+
+    voxels: int
+    centre_mm: Float
+    scatter_mm2: Float
+    weight: float
+    weighted_centre_mm: Float
+
+
 def morphology(region: Region) -> dict[str, Value]:
     """The 29 morphological features of a region."""
     mask, frame = region.morphological, region.frame
     mesh, hull = mesh_of(mask, frame), hull_of(mask, frame)
-    centres = np.argwhere(mask) @ frame.T
+    places = _places(mask, frame)
     values = {
         **_sizes(mesh),
-        "vol_approx": len(centres) * float(np.prod(np.diag(frame))),
-        "com": _centre_shift(region, centres),
+        "vol_approx": places.voxels * float(np.prod(np.diag(frame))),
+        "com": _centre_shift(region, places),
         "diam": hull.diameter_mm,
-        **_principal_axes(centres, mesh),
+        **_principal_axes(places, mesh),
         **_bounding_box(mask, frame, mesh),
         **_hull_densities(hull, mesh),
         "integ_int": mesh.volume_mm3 * float(region.values.mean()),
@@ -107,26 +125,30 @@ def _sizes(mesh: Mesh) -> Mapping[str, Value]:
     }
 
 
-def _centre_shift(region: Region, centres_mm: Float) -> Value:
+def _places(mask: Bool, frame: Float, weights: Float = NO_WEIGHTS) -> Places:
+    sums = np.empty(14)
+    _kernels.moments(np.ascontiguousarray(mask.T), weights, sums)
+    n, w = sums[0], sums[10]
+    mean = sums[3:0:-1] / n
+    kk, jj, ii, kj, ki, ji = sums[4:10]
+    scatter = np.array([[ii, ji, ki], [ji, jj, kj], [ki, kj, kk]]) - n * np.outer(mean, mean)
+    weighted = sums[13:10:-1] / w if w else np.full(3, np.nan)
+    return Places(int(n), frame @ mean, frame @ scatter @ frame.T, float(w), frame @ weighted)
+
+
+def _centre_shift(region: Region, places: Places) -> Value:
     """Distance between the centre of the morphological mask and that of the intensities."""
-    weights = region.values
-    total = float(weights.sum())
-    if total == 0:
-        return NO_MASS
-    places = np.argwhere(region.intensity) @ region.frame.T
-    weighted = (weights[:, None] * places).sum(axis=0) / total
-    return float(np.linalg.norm(centres_mm.mean(axis=0) - weighted))
+    weighted = _places(region.intensity, region.frame, region.values)
+    return NO_MASS if weighted.weight == 0 else float(np.linalg.norm(places.centre_mm - weighted.weighted_centre_mm))
 
 
-def _principal_axes(centres_mm: Float, mesh: Mesh) -> Mapping[str, Value]:
+def _principal_axes(places: Places, mesh: Mesh) -> Mapping[str, Value]:
     """Axis lengths (four standard deviations, of the sample: divided by n - 1) and the ellipsoid that they span."""
     names = ("pca_maj_axis", "pca_min_axis", "pca_least_axis", "pca_elongation", "pca_flatness")
-    if len(centres_mm) == 1:
+    if places.voxels == 1:
         return dict.fromkeys((*names, "vol_dens_aee", "area_dens_aee"), ONE_VOXEL)
-    centred = np.ascontiguousarray((centres_mm - centres_mm.mean(axis=0)).T)
-    scatter = [[float((a * b).sum()) for b in centred] for a in centred]
-    variances = np.linalg.eigvalsh(np.array(scatter) / (len(centres_mm) - 1))
-    variances[variances < 1e-13 * variances[2]] = 0
+    variances = np.linalg.eigvalsh(places.scatter_mm2 / (places.voxels - 1))
+    variances[variances < 1e-12 * variances[2]] = 0
     c, b, a = (float(axis) for axis in 2 * np.sqrt(variances))
     axes = dict(zip(names, (2 * a, 2 * b, 2 * c, b / a, c / a), strict=True))
     return {
@@ -138,9 +160,12 @@ def _principal_axes(centres_mm: Float, mesh: Mesh) -> Mapping[str, Value]:
 
 def _bounding_box(mask: Bool, frame: Float, mesh: Mesh) -> Mapping[str, Value]:
     """The mesh reaches half a voxel beyond the outermost centres, so that its box is the box of the voxels."""
-    i, j, k = np.asarray(mask.shape)[:, None] * frame.T
-    area = 2 * sum(float(np.linalg.norm(np.cross(p, q))) for p, q in ((i, j), (j, k), (k, i)))
-    volume = float(abs(np.linalg.det((i, j, k))))
+    edges = np.asarray(mask.shape)[:, None] * frame.T
+    # |p x q|^2 = |p|^2 |q|^2 - (p . q)^2
+    products = edges @ edges.T
+    squares = [products[a, a] * products[b, b] - products[a, b] ** 2 for a, b in ((0, 1), (1, 2), (2, 0))]
+    area = 2 * float(np.sqrt(squares).sum())
+    volume = float(np.prod(np.diag(edges)))  # the frame is triangular
     return {"vol_dens_aabb": mesh.volume_mm3 / volume, "area_dens_aabb": mesh.area_mm2 / area}
 
 
@@ -152,6 +177,8 @@ def _hull_densities(hull: Hull, mesh: Mesh) -> Mapping[str, Value]:
 
 def _autocorrelation(region: Region) -> Mapping[str, Value]:
     values = region.values
+    if not region.settings.autocorrelation:
+        return {}
     if len(values) == 1 or values.min() == values.max():
         return dict.fromkeys(("moran_i", "geary_c"), NO_PAIRS if len(values) == 1 else CONSTANT)
     moran_i, geary_c = autocorrelation(region.image, region.intensity, region.frame)

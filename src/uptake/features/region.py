@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, wraps
+from typing import TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +18,8 @@ from uptake.volume import Array, Grid, Volume
 Bool = npt.NDArray[np.bool_]
 Float = npt.NDArray[np.float64]
 Box = tuple[slice, slice, slice]
+Result = TypeVar("Result")
+_MOST_DIFFERENT = 1_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,8 +27,9 @@ class Region:
     """An image and its two IBSI masks, cut to the bounding box of the morphological mask.
 
     whole: the intensities of the whole image, shape ``(i, j, k)``; box: where in it the region lies.
-    image, morphological, intensity: shape of the box. Morphology uses the morphological mask, intensities are
-    taken from the intensity mask, which re-segmentation may have thinned out; both have at least one voxel.
+    image, morphological, intensity: shape of the box, i running along memory. Morphology uses the morphological
+    mask, intensities are taken from the intensity mask, which re-segmentation may have thinned out; both have at
+    least one voxel.
     frame: 3 x 3 upper triangular with a positive diagonal, voxel steps along i, j, k -> mm in a right-angled frame
     whose first axis is i and whose first plane is (i, j): distances are the patient's, however oblique the grid.
     settings: those of the extraction.
@@ -39,12 +45,41 @@ class Region:
 
     @cached_property
     def values(self) -> Float:
-        """Intensities inside the intensity mask, shape (n,)."""
-        return self.image[self.intensity].astype(np.float64)
+        """Intensities inside the intensity mask, shape (n,), i running fastest and k slowest."""
+        return self._inside.astype(np.float64)
+
+    @cached_property
+    def distribution(self) -> tuple[Float, Float]:
+        """Intensities in rising order and how often each is there, shape (n,) both; real numbers may be repeated."""
+        x = self._inside
+        low, high = int(np.floor(x.min())), int(np.ceil(x.max()))
+        if x.dtype.kind in "iu" and high - low < _MOST_DIFFERENT:
+            counts = np.bincount(np.subtract(x, low, dtype=np.int64), minlength=1)
+            present = np.flatnonzero(counts)
+            return (present + low).astype(np.float64), counts[present].astype(np.float64)
+        return np.sort(self.values), np.ones(x.shape)
+
+    @cached_property
+    def _inside(self) -> Array:
+        found: Array = self.image.T[self.intensity.T]
+        return found
+
+
+def once(function: Callable[[Region], Result]) -> Callable[[Region], Result]:
+    """Remember what a function gives for a region as long as the region lives: families share it."""
+    known: WeakKeyDictionary[Region, Result] = WeakKeyDictionary()
+
+    @wraps(function)
+    def remembering(region: Region) -> Result:
+        if region not in known:
+            known[region] = function(region)
+        return known[region]
+
+    return remembering
 
 
 def region_of(volume: Volume, mask: Volume, settings: Features) -> Region:
-    """Cut image and mask to the mask's bounding box and re-segment by range (IBSI 5PSJ).
+    """Cut image and mask to the mask's bounding box and re-segment by range and outliers (IBSI 5PSJ).
 
     Only the box is copied. Raises Refusal: MASK_GRID, EMPTY_MASK (also when no intensity lies within
     `settings.resegment_range`), NON_FINITE (a voxel inside the mask); SettingsError for a mask that is neither of
@@ -59,7 +94,7 @@ def region_of(volume: Volume, mask: Volume, settings: Features) -> Region:
         )
     box = bounding_box(mask.array)
     inside = _as_bool(mask.array[box])
-    image = np.ascontiguousarray(volume.array[box])
+    image = np.asfortranarray(volume.array[box])
     _check_finite(image, inside)
     intensity = _resegmented(image, inside, settings)
     return Region(volume.array, box, image, inside, intensity, frame_of(volume.grid), settings)
@@ -94,8 +129,8 @@ def frame_of(grid: Grid) -> Float:
 
 def _as_bool(mask: Array) -> Bool:
     if mask.dtype == np.bool_:
-        return np.ascontiguousarray(mask)
-    inside = np.ascontiguousarray(mask != 0)
+        return np.asfortranarray(mask)
+    inside = np.asfortranarray(mask != 0)
     if not np.array_equal(mask, inside):
         raise SettingsError("a mask for features is of bool or of zeros and ones; choose one label of this one first")
     return inside
@@ -115,18 +150,28 @@ def _check_finite(image: Array, inside: Bool) -> None:
 
 
 def _resegmented(image: Array, inside: Bool, settings: Features) -> Bool:
-    if not settings.resegment_range:
+    low, high = _limits(image, inside, settings)
+    if (low, high) == (-np.inf, np.inf):
         return inside
-    low, high = settings.resegment_range
     kept: Bool = inside & (image >= low) & (image <= high)
     if not kept.any():
         raise Refusal(
             Code.EMPTY_MASK,
             found=f"no voxel inside the mask has an intensity from {low:g} to {high:g}",
             allowed="at least one voxel after re-segmentation",
-            remedy="widen resegment_range",
+            remedy="widen resegment_range, or raise resegment_outliers",
         )
     return kept
+
+
+def _limits(image: Array, inside: Bool, settings: Features) -> tuple[float, float]:
+    """The intensities that stay: of the range and, by IBSI's 7ACA, of those near the mean of the whole mask."""
+    low, high = settings.resegment_range or (-np.inf, np.inf)
+    if settings.resegment_outliers:
+        x = image.T[inside.T].astype(np.float64)
+        mean, reach = float(x.mean()), settings.resegment_outliers * float(x.std())
+        low, high = max(low, mean - reach), min(high, mean + reach)
+    return low, high
 
 
 def _words(grid: Grid) -> str:

@@ -8,8 +8,25 @@ from typing import Annotated, Literal, get_args
 
 from uptake.study import SettingsError
 
-FamilyName = Literal["morphology", "local_intensity", "statistics", "intensity_histogram", "intensity_volume_histogram"]
+FamilyName = Literal[
+    "morphology",
+    "local_intensity",
+    "statistics",
+    "intensity_histogram",
+    "intensity_volume_histogram",
+    "glcm",
+    "glrlm",
+    "glszm",
+    "gldzm",
+    "ngtdm",
+    "ngldm",
+]
 FAMILY_NAMES: tuple[FamilyName, ...] = get_args(FamilyName)
+Aggregation = Literal[
+    "2D averaged", "2D slice-merged", "2.5D direction-merged", "2.5D merged", "3D averaged", "3D merged"
+]
+AGGREGATIONS: tuple[Aggregation, ...] = get_args(Aggregation)
+MOST_DISTANCE = 5
 FIXED = ("fixed-bin-number", "fixed-bin-size")
 
 
@@ -21,10 +38,22 @@ class Features:
     """
 
     families: Annotated[tuple[FamilyName, ...], "families of features to extract"] = FAMILY_NAMES
+    spacing_mm: Annotated[
+        tuple[float, ...],
+        "mm along i, j, k; image and mask are interpolated to it first, 0 keeps an axis as it is; empty: none",
+    ] = ()
+    interpolation: Annotated[
+        Literal["linear", "cubic-spline"], "how intensities are interpolated; the mask is linearly, inside from 0.5 on"
+    ] = "linear"
+    round_intensities: Annotated[bool, "interpolated intensities are whole numbers, as in CT"] = False
     resegment_range: Annotated[
         tuple[float, ...],
         "intensity units; lowest and highest intensity that stays in the intensity mask, both inclusive; empty: all",
     ] = ()
+    resegment_outliers: Annotated[
+        float,
+        "standard deviations from the mean beyond which voxels leave the intensity mask (IBSI advises 3); 0: none",
+    ] = 0.0
     discretisation: Annotated[
         Literal["fixed-bin-number", "fixed-bin-size"], "how intensities become grey levels for histogram and texture"
     ] = "fixed-bin-number"
@@ -33,6 +62,18 @@ class Features:
         float,
         "intensity units; width of a grey level, for fixed-bin-size: from resegment_range or the lowest intensity",
     ] = 25.0
+    aggregations: Annotated[
+        tuple[Aggregation, ...],
+        "how texture matrices of slices (array axis k) and directions are combined; families without directions "
+        "know only 2D, 2.5D and 3D",
+    ] = ("3D averaged", "3D merged")
+    autocorrelation: Annotated[
+        bool, "Moran's I and Geary's C as well, which in a large region take longer than all else together"
+    ] = True
+    distance: Annotated[
+        int, "voxels; Chebyshev distance of neighbours in co-occurrence, tone difference and dependence matrices"
+    ] = 1
+    alpha: Annotated[int, "grey levels; largest difference of voxels that depend on each other (NGLDM)"] = 0
     ivh_discretisation: Annotated[
         Literal["fixed-bin-number", "fixed-bin-size", "none"],
         "the same for the intensity-volume histogram: IBSI advises fixed-bin-number for arbitrary units as in MR",
@@ -44,8 +85,10 @@ class Features:
 
     def __post_init__(self) -> None:
         self._check_families()
+        self._check_interpolation()
         self._check_range()
         self._check_bins()
+        self._check_texture()
 
     def _check_families(self) -> None:
         unknown = sorted(set(self.families) - set(FAMILY_NAMES))
@@ -59,6 +102,17 @@ class Features:
                 f"resegment_range {list(limits)}: allowed is nothing, or a lowest and a highest intensity"
             )
 
+        if not 0 <= self.resegment_outliers < inf:
+            raise SettingsError(f"resegment_outliers {self.resegment_outliers}: allowed is 0 or more")
+
+    def _check_interpolation(self) -> None:
+        if self.spacing_mm and not (len(self.spacing_mm) == 3 and all(0 <= mm < inf for mm in self.spacing_mm)):
+            raise SettingsError(
+                f"spacing_mm {list(self.spacing_mm)}: allowed is nothing, or three spacings of 0 or more"
+            )
+        if self.interpolation not in ("linear", "cubic-spline"):
+            raise SettingsError(f"interpolation {self.interpolation!r}: allowed are linear, cubic-spline")
+
     def _check_bins(self) -> None:
         for field, ways in (("discretisation", FIXED), ("ivh_discretisation", (*FIXED, "none"))):
             if getattr(self, field) not in ways:
@@ -69,3 +123,13 @@ class Features:
         for field in ("bin_width", "ivh_bin_width"):
             if not 0 < getattr(self, field) < inf:
                 raise SettingsError(f"{field} {getattr(self, field)}: allowed is a finite width above 0")
+
+    def _check_texture(self) -> None:
+        if set(self.aggregations) - set(AGGREGATIONS) or not self.aggregations:
+            raise SettingsError(
+                f"aggregations {list(self.aggregations)}: allowed are one or more of {', '.join(AGGREGATIONS)}"
+            )
+        if not 1 <= self.distance <= MOST_DISTANCE:
+            raise SettingsError(f"distance {self.distance}: allowed are 1 to {MOST_DISTANCE} voxels")
+        if self.alpha < 0:
+            raise SettingsError(f"alpha {self.alpha}: allowed is 0 or more")

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from uptake.features import _kernels
 from uptake.features.region import Bool, Float
 from uptake.volume import Array
 
@@ -31,17 +32,19 @@ def autocorrelation(image: Array, inside: Bool, frame: Float) -> Autocorrelation
     (nothing is sampled): O(m log m) in the voxels of the box instead of O(n^2). Expanding the square,
     sum w_ij (x_i - x_j)^2 = 2 sum x_i^2 w_ij - 2 sum w_ij x_i x_j.
     """
+    # Along memory: axes (k, j, i) throughout.
+    image, inside, frame = image.T, inside.T, frame[:, ::-1]
     n = int(inside.sum())
-    ones = inside.astype(np.float64)
-    deviation = np.where(inside, image, 0).astype(np.float64)
+    ones = np.asarray(inside, dtype=np.float64, order="C")
+    deviation = np.where(inside, image, 0).astype(np.float64, order="C")
     deviation -= ones * (deviation.sum() / n)
     square = deviation * deviation
     shape = tuple(_fast_length(2 * size - 1) for size in image.shape)
-    kernel = _kernel_spectrum(shape, frame)
-    ones_spectrum, deviation_spectrum = _spectrum(ones, shape), _spectrum(deviation, shape)
-    weight_sum = _pair_sum(ones_spectrum, ones_spectrum, kernel, shape[2])
-    cross = _pair_sum(deviation_spectrum, deviation_spectrum, kernel, shape[2])
-    own = _pair_sum(_spectrum(square, shape), ones_spectrum, kernel, shape[2])
+    a, b, c = (_spectrum(values, shape).view(np.float64) for values in (ones, deviation, square))
+    kernel = np.ascontiguousarray(_kernel_spectrum(shape, frame))
+    # Parseval: sums over pairs are sums over frequencies.
+    sums = _kernels.pair_sums(a, b, c, kernel, shape[2] % 2 == 0)
+    weight_sum, cross, own = (total / (shape[0] * shape[1] * shape[2]) for total in sums)
     scale = float(square.sum()) * weight_sum
     return Autocorrelation(n * cross / scale, (n - 1) * (own - cross) / scale)
 
@@ -54,7 +57,7 @@ def _spectrum(values: Float, shape: tuple[int, ...]) -> Complex:
 
 def _kernel_spectrum(shape: tuple[int, ...], frame: Float) -> Float:
     """Half spectrum of the weights 1 / distance between two voxels: real, because the kernel is even."""
-    if np.any(frame - np.diag(np.diag(frame))):
+    if np.count_nonzero(frame) > 3:
         return np.asarray(np.fft.rfftn(_weights(shape, frame)).real, dtype=np.float64)
     # On right-angled grids it is even along each axis, and so is its spectrum: an eighth is enough.
     part = _weights(shape, frame, halves=True)
@@ -71,21 +74,10 @@ def _weights(shape: tuple[int, ...], frame: Float, *, halves: bool = False) -> F
     parts = (np.fft.fftfreq(size, 1 / size) for size in shape)
     i, j, k = (np.abs(part[: len(part) // 2 + 1]) if halves else part for part in parts)
     steps = (i[:, None, None], j[:, None], k)
-    square = sum(sum(frame[row, axis] * steps[axis] for axis in range(row, 3)) ** 2 for row in range(3))
+    square = sum(sum(frame[row, axis] * steps[axis] for axis in range(3)) ** 2 for row in range(3))
     distance = np.sqrt(np.asarray(square, dtype=np.float64))
     distance[0, 0, 0] = np.inf
     return np.asarray(1 / distance, dtype=np.float64)
-
-
-def _pair_sum(a: Complex, b: Complex, kernel: Float, last: int) -> float:
-    """sum_ij a_i b_j w_ij from half spectra (Parseval); columns that stand for two frequencies count twice."""
-    columns = np.einsum("ijk,ijk,ijk->k", a.real, b.real, kernel) + np.einsum("ijk,ijk,ijk->k", a.imag, b.imag, kernel)
-    twice = np.full(len(columns), 2.0)
-    twice[0] = 1
-    if last % 2 == 0:
-        twice[-1] = 1
-    total = float((columns * twice).sum())
-    return total / float(kernel.shape[0] * kernel.shape[1] * last)
 
 
 def _fast_length(least: int) -> int:

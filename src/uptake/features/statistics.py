@@ -38,11 +38,13 @@ NO_QUARTILES = Undefined("the sum of the quartiles, by which it is divided, is z
 
 def statistics(region: Region) -> dict[str, Value]:
     """The 18 intensity-based statistics of a region."""
-    return {f"stat_{name}": value for name, value in summary(region.values).items()}
+    return {f"stat_{name}": value for name, value in summary(*region.distribution).items()}
 
 
-def summary(x: Float) -> dict[str, Value]:
+def summary(x: Float, counts: Float | None = None) -> dict[str, Value]:
     """Statistics of values `x`, shape (n,), n >= 1, by the last part of their IBSI tags.
+
+    counts: how often each is there, shape (n,), where `x` rises; without it each once, in any order.
 
     Variance, skewness and kurtosis are those of the population (divided by n); kurtosis is excess kurtosis; skewness
     and kurtosis of equal values are 0 by definition, not undefined.
@@ -51,14 +53,16 @@ def summary(x: Float) -> dict[str, Value]:
     the median, and the robust one the mean distance of the values from P10 to P90 (inclusive) from their own mean
     (undefined for two different values, of which neither lies there).
     """
-    mean, low, high = _mean(x), float(x.min()), float(x.max())
+    x, counts = (np.sort(x), np.ones(x.shape)) if counts is None else (x, counts)
+    n = float(counts.sum())
+    mean, low, high = _mean(x, counts), float(x[0]), float(x[-1])
     deviation = x - mean
-    p10, q1, median, q3, p90 = (float(p) for p in np.percentile(x, (10, 25, 50, 75, 90)))
-    middle = x[(x >= p10) & (x <= p90)]
-    energy = float((x * x).sum())
+    p10, q1, median, q3, p90 = _percentiles(x, counts, (0.1, 0.25, 0.5, 0.75, 0.9))
+    middle = slice(*np.searchsorted(x, (p10, np.nextafter(p90, np.inf))))
+    energy = float(counts @ (x * x))
     return {
         "mean": mean,
-        **_moments(deviation, mean),
+        **_moments(deviation, counts / n, mean),
         "median": median,
         "min": low,
         "p10": p10,
@@ -66,28 +70,43 @@ def summary(x: Float) -> dict[str, Value]:
         "max": high,
         "iqr": q3 - q1,
         "range": high - low,
-        "mad": float(np.abs(deviation).mean()),
-        "rmad": float(np.abs(middle - _mean(middle)).mean()) if middle.size else NO_MIDDLE,
-        "medad": float(np.abs(x - median).mean()),
+        "mad": float(counts @ np.abs(deviation)) / n,
+        "rmad": _spread(x[middle], counts[middle]),
+        "medad": float(counts @ np.abs(x - median)) / n,
         "qcod": NO_QUARTILES if q3 + q1 == 0 else (q3 - q1) / (q3 + q1),
         "energy": energy,
-        "rms": float(np.sqrt(energy / x.size)),
+        "rms": float(np.sqrt(energy / n)),
     }
 
 
-def _mean(x: Float) -> float:
-    """The mean, without the rounding error that would give equal values a spread; 0 for no values."""
-    return float(x[0] + (x - x[0]).mean()) if x.size else 0.0
+def _mean(x: Float, counts: Float) -> float:
+    """The mean, without the rounding error that would give equal values a spread."""
+    return float(x[0] + counts @ (x - x[0]) / counts.sum())
 
 
-def _moments(deviation: Float, mean: float) -> dict[str, Value]:
+def _spread(x: Float, counts: Float) -> Value:
+    """Mean distance from the mean."""
+    if not x.size:
+        return NO_MIDDLE
+    return float(counts @ np.abs(x - _mean(x, counts)) / counts.sum())
+
+
+def _percentiles(x: Float, counts: Float, shares: tuple[float, ...]) -> list[float]:
+    """Percentiles of rising values, between ranks by linear interpolation."""
+    last = np.cumsum(counts) - 1
+    ranks = np.array(shares) * last[-1]
+    below, above = (x[np.searchsorted(last, rank)] for rank in (np.floor(ranks), np.ceil(ranks)))
+    return [float(p) for p in below + (above - below) * (ranks - np.floor(ranks))]
+
+
+def _moments(deviation: Float, share: Float, mean: float) -> dict[str, Value]:
     square = deviation * deviation
-    variance = float(square.mean())
+    variance = float(share @ square)
     sigma = float(np.sqrt(variance))
     return {
         "var": variance,
-        "skew": 0.0 if variance == 0 else float((square * (deviation / sigma)).mean()) / variance,
-        "kurt": 0.0 if variance == 0 else float((square * (square / variance)).mean()) / variance - 3,
+        "skew": 0.0 if variance == 0 else float(share @ (square * (deviation / sigma))) / variance,
+        "kurt": 0.0 if variance == 0 else float(share @ (square * (square / variance))) / variance - 3,
         "cov": NO_MEAN if mean == 0 else sigma / mean,
     }
 

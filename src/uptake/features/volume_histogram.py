@@ -50,19 +50,19 @@ def curve_of(region: Region) -> Curve:
     one, else from the lowest to the highest intensity. ``none`` (for units that are whole numbers, as in CT): the
     intensities themselves in steps of 1, over the same range. Raises SettingsError for too many bins or steps.
     """
-    settings, x = region.settings, region.values
+    settings, (x, counts) = region.settings, region.distribution
     if settings.ivh_discretisation == "fixed-bin-number":
         levels = fixed_bin_number(x, settings.ivh_bins)
-        return _curve(levels.numbers.astype(np.float64), 1.0, levels.bins)
+        return _curve(levels.numbers.astype(np.float64), counts, 1.0, levels.bins)
     low, high = lowest(region), _highest(region)
     if settings.ivh_discretisation == "none":
         check_count(high - low, "steps of 1")
-        return _curve(x, low, int(np.floor(high - low)) + 1)
+        return _curve(x, counts, low, int(np.floor(high - low)) + 1)
     width = settings.ivh_bin_width
     check_count((high - low) / width, f"bins of {width:g}")
     numbers = fixed_bin_size(x, width, low).numbers.astype(np.float64)
     # The range ends half a width below its highest intensity; 1e-9 for ranges that hold whole bins but for rounding.
-    by_number = _curve(numbers, 1.0, max(1, int(np.floor((high - low) / width + 1e-9))))
+    by_number = _curve(numbers, counts, 1.0, max(1, int(np.floor((high - low) / width + 1e-9))))
     return Curve(low + (by_number.intensities - 0.5) * width, by_number.volumes)
 
 
@@ -81,10 +81,12 @@ def describe(curve: Curve) -> dict[str, Value]:
     }
 
 
-def _curve(values: Float, first: float, count: int) -> Curve:
+def _curve(values: Float, counts: Float, first: float, count: int) -> Curve:
+    """The curve of rising values, each there so often, at so many intensities from the first one on in steps of 1."""
     intensities = first + np.arange(count, dtype=np.float64)
-    below = np.searchsorted(np.sort(values), intensities, side="left")
-    return Curve(intensities, np.asarray(len(values) - below, dtype=np.float64) / len(values))
+    up_to = np.concatenate([[0.0], np.cumsum(counts)])
+    below = up_to[np.searchsorted(values, intensities, side="left")]
+    return Curve(intensities, (up_to[-1] - below) / up_to[-1])
 
 
 def _volume_at(curve: Curve, fraction: float) -> Value:

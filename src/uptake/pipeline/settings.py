@@ -90,11 +90,20 @@ def origins(layers: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, str]:
 def read_toml(path: Path) -> dict[str, Any]:
     """The tables of a TOML file. Raises SettingsError when it is missing or no TOML."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise SettingsError(f"there is no settings file {path}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, IsADirectoryError) as error:
+    except (UnicodeDecodeError, IsADirectoryError) as error:
         raise SettingsError(f"{path.name} is not a TOML file: {error}") from error
+    return parse_toml(text, path.name)
+
+
+def parse_toml(text: str, name: str) -> dict[str, Any]:
+    """The tables of a TOML text. Raises SettingsError, which calls it by its name, when it is none."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{name} is not a TOML file: {error}") from error
 
 
 def to_toml(settings: Settings) -> str:

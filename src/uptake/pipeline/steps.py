@@ -186,7 +186,7 @@ def _lines(section: Any) -> list[tuple[str, str]]:  # noqa: ANN401 (any step's s
 
 def _undefined(settings: Features, reason: str) -> FeatureTable:
     """Every feature that would be computed, without a value, for one reason."""
-    wanted = [d for family in catalogue.FAMILIES if family.name in settings.families for d in family.definitions]
+    wanted = [d for family in catalogue.FAMILIES if family.name in settings.families for d in family.chosen(settings)]
     return FeatureTable(
         tuple(Feature(d.name, math.nan, d.unit, d.family, d.ibsi, d.ibsi_tag, d.aggregation, reason) for d in wanted)
     )

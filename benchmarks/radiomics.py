@@ -1,0 +1,213 @@
+"""Radiomic features of synthetic lesions: ours, PyRadiomics and Pictologics in turn.
+
+    python benchmarks/radiomics.py [--pyradiomics PYTHON] [--pictologics PYTHON] [--runs 15] [--curve]
+
+PYTHON is the interpreter of an environment that holds the peer. Lesions of 1e3, 3e4 and 3e5 voxels in a volume of
+256 x 256 x 160 int16 voxels of 1 mm, 64 grey levels, first-order, shape and texture in 3D, the whole volume passed in,
+files and imports left out. Every engine keeps a process of its own, warm; the engines take turns (A B C A B C ...).
+Printed are medians in ms of wall time and of processor time, and the median of the ratios of wall time turn by turn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+SHAPE = (256, 256, 160)
+VOXELS = (1_000, 30_000, 300_000)
+CURVE = (1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000, 3_000_000)
+BINS = 64
+TEXTURES = ("glcm", "glrlm", "glszm", "gldzm", "ngtdm", "ngldm")
+
+
+def main() -> None:
+    """Measure every engine on every lesion and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pyradiomics", metavar="PYTHON")
+    parser.add_argument("--pictologics", metavar="PYTHON")
+    parser.add_argument("--runs", type=int, default=15)
+    parser.add_argument("--curve", action="store_true", help="our time from 1e3 to 3e6 voxels instead")
+    parser.add_argument("--worker", nargs=3, help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.worker:
+        work(*asked.worker)
+        return
+    engines = {f"uptake {what}": (sys.executable, f"uptake-{what}") for what in OURS}
+    if asked.pictologics and not asked.curve:
+        engines |= {f"pictologics {what}": (asked.pictologics, f"pictologics-{what}") for what in ("all", "texture")}
+    if asked.pyradiomics and not asked.curve:
+        engines |= {f"pyradiomics {what}": (asked.pyradiomics, f"pyradiomics-{what}") for what in ("all", "texture")}
+    with tempfile.TemporaryDirectory() as folder:
+        for voxels in CURVE if asked.curve else VOXELS:
+            inside = write_lesion(voxels, Path(folder))
+            chosen = {
+                name: e for name, e in engines.items() if not asked.curve or name in ("uptake all", "uptake texture")
+            }
+            show(inside, in_turn(chosen, Path(folder), asked.runs))
+
+
+def write_lesion(voxels: int, folder: Path) -> int:
+    """A lobed ellipsoid with smooth and rough texture, as NIfTI; gives its voxels."""
+    import nibabel as nib
+
+    random = np.random.default_rng(0)
+    waves = random.normal(size=[n // 4 for n in SHAPE])
+    for axis, n in enumerate(SHAPE):
+        waves = np.apply_along_axis(_stretched, axis, waves, n)
+    radius = (3 * voxels / 4 / np.pi) ** (1 / 3)
+    i, j, k = np.ogrid[: SHAPE[0], : SHAPE[1], : SHAPE[2]]
+    distance = np.sqrt(((i - 128) / 1.15) ** 2 + ((j - 128) / 0.95) ** 2 + ((k - 80) / 0.92) ** 2)
+    mask = (distance + 1.5 * waves < radius).astype(np.uint8)
+    image = (300 + 120 * waves + 30 * random.normal(size=SHAPE)).astype(np.int16)
+    nib.save(nib.Nifti1Image(image, np.eye(4)), folder / "image.nii")
+    nib.save(nib.Nifti1Image(mask, np.eye(4)), folder / "mask.nii")
+    return int(mask.sum())
+
+
+def in_turn(engines: dict[str, tuple[str, str]], folder: Path, runs: int) -> dict[str, list[dict[str, float]]]:
+    """What each engine's process says of each of its turns; the first entry is of its first call."""
+    started = {
+        name: subprocess.Popen(
+            [python, "-P", __file__, "--worker", engine, str(folder / "image.nii"), str(folder / "mask.nii")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for name, (python, engine) in engines.items()
+    }
+    said: dict[str, list[dict[str, float]]] = {name: [] for name in engines}
+    for _ in range(runs + 2):
+        for name, process in started.items():
+            said[name].append(_one_turn(process))
+    for process in started.values():
+        process.communicate()
+    return said
+
+
+def _one_turn(process: subprocess.Popen[str]) -> dict[str, float]:
+    if not process.stdin or not process.stdout:
+        raise RuntimeError("a worker talks through pipes")
+    process.stdin.write("go\n")
+    process.stdin.flush()
+    said: dict[str, float] = json.loads(process.stdout.readline())
+    return said
+
+
+def show(voxels: int, said: dict[str, list[dict[str, float]]]) -> None:
+    """A table: engines, their times, and how long they take for each time of ours."""
+    print(
+        f"\n{voxels} voxels\n\nengine | features | import s | first ms | median ms | processor ms | x uptake | extra MB"
+    )
+    for name, turns in said.items():
+        warm = turns[2:]
+        ours = said.get("uptake texture" if name.endswith("texture") else "uptake all", turns)[2:]
+        ratio = statistics.median(b["wall"] / a["wall"] for a, b in zip(ours, warm, strict=True))
+        wall, cpu = (1e3 * statistics.median(turn[key] for turn in warm) for key in ("wall", "cpu"))
+        first = turns[0]
+        print(
+            f"{name} | {first['features']:.0f} | {first['import']:.2f} | {1e3 * first['wall']:.1f} | {wall:.1f} | "
+            f"{cpu:.1f} | {ratio:.1f} | {turns[-1]['peak_mb'] - first['loaded_mb']:.0f}"
+        )
+
+
+def work(engine: str, image: str, mask: str) -> None:
+    """One engine, waiting for its turns."""
+    name, _, what = engine.partition("-")
+    call, import_s = {"uptake": uptake, "pictologics": pictologics, "pyradiomics": pyradiomics}[name](image, mask, what)
+    loaded = _peak_mb(forget=True)
+    for _ in sys.stdin:
+        cpu, wall = time.process_time(), time.perf_counter()
+        features = call()
+        said = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu, "features": features}
+        print(json.dumps(said | {"import": import_s, "loaded_mb": loaded, "peak_mb": _peak_mb()}), flush=True)
+
+
+OURS: dict[str, dict[str, Any]] = {
+    "all": {"families": ("morphology", "statistics", *TEXTURES), "autocorrelation": False},
+    "texture": {"families": TEXTURES},
+    "six aggregations": {
+        "families": ("statistics", "intensity_histogram", "intensity_volume_histogram", *TEXTURES),
+        "aggregations": (
+            "2D averaged",
+            "2D slice-merged",
+            "2.5D direction-merged",
+            "2.5D merged",
+            "3D averaged",
+            "3D merged",
+        ),
+    },
+    "morphology and spatial": {"families": ("morphology", "local_intensity")},
+}
+Engine = tuple[Callable[[], int], float]
+
+
+def uptake(image: str, mask: str, what: str) -> Engine:
+    begin = time.perf_counter()
+    from uptake.features import Features, extract
+
+    seconds = time.perf_counter() - begin
+    from uptake.io.nifti import read_mask, read_volume
+
+    settings = Features(bins=BINS, **OURS[what])
+    volume, inside = read_volume(Path(image)), read_mask(Path(mask))
+    return lambda: len(extract(volume, inside, settings)), seconds
+
+
+def pictologics(image: str, mask: str, what: str) -> Engine:
+    begin = time.perf_counter()
+    import pictologics as engine
+
+    seconds = time.perf_counter() - begin
+    families = ["texture"] if what == "texture" else ["intensity", "morphology", "texture"]
+    steps = [
+        {"step": "discretise", "params": {"method": "FBN", "n_bins": BINS}},
+        {"step": "extract_features", "params": {"families": families}},
+    ]
+    pipeline = engine.RadiomicsPipeline()
+    pipeline.add_config("c", steps)
+    volume, inside = engine.load_image(image), engine.load_image(mask)
+    return lambda: len(pipeline.run(image=volume, mask=inside, config_names=["c"])["c"]), seconds
+
+
+def pyradiomics(image: str, mask: str, what: str) -> Engine:
+    begin = time.perf_counter()
+    import logging
+
+    import radiomics
+    import SimpleITK
+    from radiomics import featureextractor
+
+    seconds = time.perf_counter() - begin
+    radiomics.logger.setLevel(logging.ERROR)
+    extractor = featureextractor.RadiomicsFeatureExtractor(binCount=BINS, additionalInfo=False)
+    extractor.disableAllFeatures()
+    for name in (() if what == "texture" else ("firstorder", "shape")) + ("glcm", "glrlm", "glszm", "gldm", "ngtdm"):
+        extractor.enableFeatureClassByName(name)
+    volume, inside = SimpleITK.ReadImage(image), SimpleITK.ReadImage(mask)
+    return lambda: len(extractor.execute(volume, inside)), seconds
+
+
+def _stretched(values: np.ndarray, size: int) -> np.ndarray:
+    return np.interp(np.linspace(0, len(values) - 1, size), np.arange(len(values)), values)
+
+
+def _peak_mb(*, forget: bool = False) -> float:
+    """Peak resident memory; forget: of what comes from now on (where the kernel can, as on Linux)."""
+    if forget:
+        Path("/proc/self/clear_refs").write_text("5", "ascii")
+    lines = Path("/proc/self/status").read_text("ascii").splitlines()
+    return float(next(line.split()[1] for line in lines if line.startswith("VmHWM"))) / 1024
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+/* The passes over voxels that features are made of. Plain C99, no Python: module.c is the bridge.
+
+   Arrays are in C order with axes (z, y, x), x running along memory. Grey levels are 0 outside of the region and 1, 2,
+   ... inside, in an array with a margin of zeros so wide that no neighbour lies outside of it. */
+#ifndef UPTAKE_KERNELS_H
+#define UPTAKE_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* A padded array: its sizes with the margin, the margin, and the slices [first, last) to work on, without it. */
+typedef struct {
+    ptrdiff_t nz, ny, nx, margin, first, last;
+} Box;
+
+/* Steps to neighbours, (dz, dy, dx) each. */
+typedef struct {
+    const int32_t *steps;
+    ptrdiff_t count;
+} Steps;
+
+/* Rows of four numbers, as many as are found; the caller frees them. */
+typedef struct {
+    int32_t *rows;
+    ptrdiff_t count, room;
+} Rows;
+
+/* Table of n log2 n; filled once, before any kernel runs. */
+void prepare_logarithms(void);
+
+/* Every function below that returns int: 0, or -1 without memory. Tables are added to, never cleared. */
+
+int glcm_u8(const uint8_t *levels, Box box, Steps steps, uint32_t *tables, ptrdiff_t side);
+int glcm_u16(const uint16_t *levels, Box box, Steps steps, uint32_t *tables, ptrdiff_t side);
+
+/* Zones are rows of grey level, voxels, least distance to the border, slice (0 in 3D). */
+
+/* Sums over a symmetric co-occurrence table: 4 * side - 2 numbers, see module.c. */
+void margins(const uint32_t *table, ptrdiff_t side, double *out);
+
+int runs_u8(const uint8_t *levels, Box box, Steps steps, int flat, ptrdiff_t side, ptrdiff_t lengths, Rows *found);
+int runs_u16(const uint16_t *levels, Box box, Steps steps, int flat, ptrdiff_t side, ptrdiff_t lengths, Rows *found);
+
+int neighbours_u8(const uint8_t *levels, Box box, Steps steps, int alpha, uint32_t *dependence, uint32_t *counts,
+                  uint64_t *differences);
+int neighbours_u16(const uint16_t *levels, Box box, Steps steps, int alpha, uint32_t *dependence, uint32_t *counts,
+                   uint64_t *differences);
+
+int zones_u8(const uint8_t *levels, const uint16_t *distances, Box box, int flat, Rows *zones);
+int zones_u16(const uint16_t *levels, const uint16_t *distances, Box box, int flat, Rows *zones);
+
+/* City-block distance to the nearest zero, in the slice only if `flat`; zeros stay 0. */
+void distances(const uint8_t *mask, Box box, int flat, uint16_t *out);
+
+/* How many cubes of eight neighbouring voxels of each of the 256 kinds begin in each slice; bits by (z, y, x). */
+void cubes(const uint8_t *mask, Box box, uint32_t *counts);
+
+/* n; sums of z, y, x, of zz, yy, xx, zy, zx, yx over the mask; of w, w z, w y, w x with the weights, if any. */
+void moments(const uint8_t *mask, Box box, const double *weights, double out[14]);
+
+/* Triangles of the convex hull of all points half a step away from a voxel along an axis: nine coordinates (z, y, x)
+   each, in half steps. Exact. Returns their number, or -1 without memory; the caller frees them. */
+ptrdiff_t hull(const uint8_t *mask, Box box, int32_t **triangles);
+
+/* The largest squared distance between two of n points in space. */
+double farthest(const double *points, ptrdiff_t n);
+
+/* Sums over a ball round each voxel of the mask, in order. running: sums along x of an image with a margin (z, y)
+   round the mask and one more x in front; columns: (z, y, first x, x after the last) each, from the margin's corner. */
+int balls(const double *running, Box box, const int32_t *columns, ptrdiff_t count, const uint8_t *mask, Box inner,
+          double *out);
+
+/* Sums of kernel times |a|^2, |b|^2 and Re(conj(a) c) over half spectra, columns that stand for two counted twice. */
+void pair_sums(const double *a, const double *b, const double *c, const double *kernel, ptrdiff_t rows,
+               ptrdiff_t columns, int even, double out[3]);
+
+#endif

@@ -1,0 +1,108 @@
+/* Shape and place: surface cubes, moments, the convex hull, balls, correlations in Fourier space. */
+#include "kernels.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void cubes(const uint8_t *mask, Box box, uint32_t *counts)
+{
+    ptrdiff_t plane = box.ny * box.nx;
+    for (ptrdiff_t z = 0; z + 1 < box.nz; z++, counts += 256)
+        for (ptrdiff_t y = 0; y + 1 < box.ny; y++) {
+            const uint8_t *a = mask + z * plane + y * box.nx, *b = a + box.nx, *c = a + plane, *d = c + box.nx;
+            unsigned left = 0;
+            for (ptrdiff_t x = 0; x < box.nx; x++) {
+                /* bits 0, 2, 4, 6 are those of x, bits 1, 3, 5, 7 those of x + 1 */
+                unsigned right = a[x] | (unsigned)b[x] << 2 | (unsigned)c[x] << 4 | (unsigned)d[x] << 6;
+                if (x)
+                    counts[left | right << 1]++;
+                left = right;
+            }
+        }
+}
+
+void moments(const uint8_t *mask, Box box, const double *weights, double out[14])
+{
+    memset(out, 0, 14 * sizeof *out);
+    for (ptrdiff_t z = 0; z < box.nz; z++)
+        for (ptrdiff_t y = 0; y < box.ny; y++, mask += box.nx) {
+            int64_t n = 0, sx = 0, sxx = 0;
+            double w = 0, wx = 0;
+            for (ptrdiff_t x = 0; x < box.nx; x++)
+                if (mask[x]) {
+                    n++;
+                    sx += x;
+                    sxx += x * x;
+                    if (weights) {
+                        w += *weights;
+                        wx += *weights++ * (double)x;
+                    }
+                }
+            if (!n)
+                continue;
+            double k = (double)z, j = (double)y, c = (double)n, s = (double)sx;
+            double parts[14] = {c, c * k, c * j, s, c * k * k, c * j * j, (double)sxx, c * k * j, s * k, s * j,
+                                w, w * k, w * j, wx};
+            for (int i = 0; i < 14; i++)
+                out[i] += parts[i];
+        }
+}
+
+double farthest(const double *points, ptrdiff_t n)
+{
+    double most = 0;
+    for (ptrdiff_t i = 0; i < n; i++)
+        for (ptrdiff_t j = i + 1; j < n; j++) {
+            double x = points[3 * i] - points[3 * j], y = points[3 * i + 1] - points[3 * j + 1];
+            double z = points[3 * i + 2] - points[3 * j + 2], square = x * x + y * y + z * z;
+            most = square > most ? square : most;
+        }
+    return most;
+}
+
+int balls(const double *running, Box box, const int32_t *columns, ptrdiff_t count, const uint8_t *mask, Box inner,
+          double *out)
+{
+    double *sums = malloc((size_t)inner.nx * sizeof *sums);
+    if (!sums)
+        return -1;
+    for (ptrdiff_t z = 0; z < inner.nz; z++)
+        for (ptrdiff_t y = 0; y < inner.ny; y++, mask += inner.nx) {
+            ptrdiff_t from = 0, to = inner.nx;
+            while (from < to && !mask[from])
+                from++;
+            while (to > from && !mask[to - 1])
+                to--;
+            memset(sums, 0, (size_t)inner.nx * sizeof *sums);
+            for (ptrdiff_t c = 0; c < count && from < to; c++) {
+                const int32_t *column = columns + 4 * c;
+                const double *row = running + ((z + column[0]) * box.ny + y + column[1]) * box.nx;
+                const double *first = row + column[2], *last = row + column[3];
+                for (ptrdiff_t x = from; x < to; x++)
+                    sums[x] += last[x] - first[x];
+            }
+            for (ptrdiff_t x = from; x < to; x++)
+                if (mask[x])
+                    *out++ = sums[x];
+        }
+    free(sums);
+    return 0;
+}
+
+void pair_sums(const double *a, const double *b, const double *c, const double *kernel, ptrdiff_t rows,
+               ptrdiff_t columns, int even, double out[3])
+{
+    out[0] = out[1] = out[2] = 0;
+    for (ptrdiff_t row = 0; row < rows; row++, a += 2 * columns, b += 2 * columns, c += 2 * columns, kernel += columns) {
+        double sums[3] = {0, 0, 0};
+        for (ptrdiff_t k = 0; k < columns; k++) {
+            double ar = a[2 * k], ai = a[2 * k + 1], br = b[2 * k], bi = b[2 * k + 1];
+            double weight = kernel[k] * (k == 0 || (even && k == columns - 1) ? 1 : 2);
+            sums[0] += weight * (ar * ar + ai * ai);
+            sums[1] += weight * (br * br + bi * bi);
+            sums[2] += weight * (ar * c[2 * k] + ai * c[2 * k + 1]);
+        }
+        for (int i = 0; i < 3; i++)
+            out[i] += sums[i];
+    }
+}

@@ -1,0 +1,204 @@
+/* Texture matrices: co-occurrence, runs, zones, distances, neighbourhoods. */
+#include "kernels.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LOGARITHMS 8192
+static double n_log_n[LOGARITHMS];
+
+void prepare_logarithms(void)
+{
+    for (int n = 1; n < LOGARITHMS; n++)
+        n_log_n[n] = n * log2(n);
+}
+
+static ptrdiff_t offset_of(Box box, const int32_t *step)
+{
+    return (step[0] * box.ny + step[1]) * box.nx + step[2];
+}
+
+/* Eight flags at a time, one a byte: the place of the first one set, and the others. */
+static uint64_t load(const uint8_t *bytes)
+{
+    uint64_t eight;
+    memcpy(&eight, bytes, 8);
+    return eight;
+}
+
+#if defined(__GNUC__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+static ptrdiff_t first_of(uint64_t set)
+{
+    return __builtin_ctzll(set) >> 3;
+}
+
+static uint64_t without_first(uint64_t set)
+{
+    return set & (~(uint64_t)0xff << (first_of(set) << 3));
+}
+#else
+static ptrdiff_t first_of(uint64_t set)
+{
+    uint8_t bytes[8];
+    ptrdiff_t x = 0;
+    memcpy(bytes, &set, 8);
+    while (!bytes[x])
+        x++;
+    return x;
+}
+
+static uint64_t without_first(uint64_t set)
+{
+    uint8_t bytes[8];
+    memcpy(bytes, &set, 8);
+    bytes[first_of(set)] = 0;
+    return load(bytes);
+}
+#endif
+
+static int32_t root_of(int32_t *parent, int32_t i)
+{
+    while (parent[i] != i) {
+        parent[i] = parent[parent[i]];
+        i = parent[i];
+    }
+    return i;
+}
+
+static void unite(int32_t *parent, int32_t i, int32_t j)
+{
+    int32_t a = root_of(parent, i), b = root_of(parent, j);
+    if (a < b)
+        parent[b] = a;
+    else
+        parent[a] = b;
+}
+
+static int32_t *append(Rows *rows)
+{
+    if (rows->count == rows->room) {
+        ptrdiff_t room = rows->room ? 2 * rows->room : 1024;
+        int32_t *wider = realloc(rows->rows, (size_t)room * 4 * sizeof *wider);
+        if (!wider)
+            return NULL;
+        rows->rows = wider;
+        rows->room = room;
+    }
+    return rows->rows + 4 * rows->count++;
+}
+
+static int append_four(Rows *rows, int32_t a, int32_t b, int32_t c, int32_t d)
+{
+    int32_t *row = append(rows);
+    if (!row)
+        return -1;
+    row[0] = a;
+    row[1] = b;
+    row[2] = c;
+    row[3] = d;
+    return 0;
+}
+
+static int begin_zone(Rows *zones, int32_t level, int32_t slice)
+{
+    return append_four(zones, level, 0, INT32_MAX, slice);
+}
+
+/* The cells of one table of runs that are not zero; clears the table. */
+static int emit_runs(Rows *found, int32_t matrix, const uint32_t *voxels, uint32_t *table, ptrdiff_t side,
+                     ptrdiff_t lengths, ptrdiff_t longest)
+{
+    for (ptrdiff_t level = 1; level < side; level++) {
+        uint32_t *row = table + level * lengths, single = voxels[level];
+        for (ptrdiff_t length = 2; length <= longest; length++)
+            single -= row[length] * (uint32_t)length;
+        row[1] = single;
+        for (ptrdiff_t length = 1; length <= longest || length == 1; length++)
+            if (row[length]) {
+                if (append_four(found, matrix, (int32_t)level, (int32_t)length, (int32_t)row[length]))
+                    return -1;
+                row[length] = 0;
+            }
+    }
+    return 0;
+}
+
+static void grow_zone(Rows *zones, int32_t zone, int32_t voxels, int32_t distance)
+{
+    int32_t *row = zones->rows + 4 * (ptrdiff_t)zone;
+    row[1] += voxels;
+    if (distance < row[2])
+        row[2] = distance;
+}
+
+#define LEVEL uint8_t
+#define SUM uint16_t
+#define NAME(x) x##_u8
+#include "levels.h"
+#undef LEVEL
+#undef SUM
+#undef NAME
+
+#define LEVEL uint16_t
+#define SUM uint32_t
+#define NAME(x) x##_u16
+#include "levels.h"
+
+void margins(const uint32_t *table, ptrdiff_t side, double *out)
+{
+    ptrdiff_t m = side - 1;
+    double *level = out, *difference = out + m, *sum = out + 2 * m, *last = out + 4 * m - 1;
+    double highest = 0, squares = 0, logarithms = 0;
+    for (ptrdiff_t i = 1; i <= m; i++)
+        for (ptrdiff_t j = i; j <= m; j++) {
+            uint32_t n = table[i * side + j] + table[j * side + i];
+            if (!n)
+                continue;
+            double count = n, twice = i == j ? 1 : 2;
+            level[i - 1] += count;
+            if (i != j)
+                level[j - 1] += count;
+            difference[j - i] += twice * count;
+            sum[i + j - 2] += twice * count;
+            highest = count > highest ? count : highest;
+            squares += twice * count * count;
+            logarithms += twice * (n < LOGARITHMS ? n_log_n[n] : count * log2(count));
+        }
+    last[0] = highest;
+    last[1] = squares;
+    last[2] = logarithms;
+}
+
+static void nearer(uint16_t *here, const uint16_t *there, ptrdiff_t size)
+{
+    for (ptrdiff_t x = 0; x < size; x++) {
+        uint16_t further = (uint16_t)(there[x] + 1);
+        here[x] = here[x] < further ? here[x] : further;
+    }
+}
+
+void distances(const uint8_t *mask, Box box, int flat, uint16_t *out)
+{
+    ptrdiff_t plane = box.ny * box.nx, all = box.nz * plane;
+    for (ptrdiff_t i = 0; i < all; i++)
+        out[i] = mask[i] ? UINT16_MAX - 1 : 0;
+    for (ptrdiff_t i = plane; i < all && !flat; i += box.nx)
+        nearer(out + i, out + i - plane, box.nx);
+    for (ptrdiff_t i = all - plane - box.nx; i >= 0 && !flat; i -= box.nx)
+        nearer(out + i, out + i + plane, box.nx);
+    for (ptrdiff_t z = 0; z < box.nz; z++) {
+        uint16_t *slice = out + z * plane;
+        for (ptrdiff_t y = 1; y < box.ny; y++)
+            nearer(slice + y * box.nx, slice + (y - 1) * box.nx, box.nx);
+        for (ptrdiff_t y = box.ny - 2; y >= 0; y--)
+            nearer(slice + y * box.nx, slice + (y + 1) * box.nx, box.nx);
+        for (ptrdiff_t y = 0; y < box.ny; y++) {
+            uint16_t *row = slice + y * box.nx;
+            for (ptrdiff_t x = 1; x < box.nx; x++)
+                nearer(row + x, row + x - 1, 1);
+            for (ptrdiff_t x = box.nx - 2; x >= 0; x--)
+                nearer(row + x, row + x + 1, 1);
+        }
+    }
+}

@@ -1,0 +1,50 @@
+"""Image filters of the IBSI's second part: an image in, a response map on the same grid out, before extraction.
+
+Source: IBSI 2 reference manual, https://arxiv.org/abs/2006.05470; Whybra et al., Radiology 2024;310:e231319.
+"""
+
+from __future__ import annotations
+
+from uptake.features.filters.gabor import Gabor, gabor
+from uptake.features.filters.laplacian_of_gaussian import LaplacianOfGaussian, laplacian_of_gaussian
+from uptake.features.filters.laws import Laws, laws
+from uptake.features.filters.mean import Mean, mean
+from uptake.features.filters.nonseparable_wavelet import NonseparableWavelet, nonseparable_wavelet
+from uptake.features.filters.separable_wavelet import SeparableWavelet, separable_wavelet
+from uptake.volume import Volume
+
+Filter = Mean | LaplacianOfGaussian | Laws | Gabor | SeparableWavelet | NonseparableWavelet
+
+__all__ = [
+    "Filter",
+    "Gabor",
+    "LaplacianOfGaussian",
+    "Laws",
+    "Mean",
+    "NonseparableWavelet",
+    "SeparableWavelet",
+    "filtered",
+    "gabor",
+    "laplacian_of_gaussian",
+    "laws",
+    "mean",
+    "nonseparable_wavelet",
+    "separable_wavelet",
+]
+
+
+def filtered(volume: Volume, settings: Filter) -> Volume:
+    """The response map of an image to the filter that its settings are of."""
+    match settings:
+        case Mean():
+            return mean(volume, settings)
+        case LaplacianOfGaussian():
+            return laplacian_of_gaussian(volume, settings)
+        case Laws():
+            return laws(volume, settings)
+        case Gabor():
+            return gabor(volume, settings)
+        case SeparableWavelet():
+            return separable_wavelet(volume, settings)
+        case NonseparableWavelet():
+            return nonseparable_wavelet(volume, settings)

@@ -1,0 +1,141 @@
+"""Grey level co-occurrence matrix (IBSI LFYI): how often levels meet at a distance, 25 features.
+
+With p(i, j) the share of the pairs of levels i and j (symmetric), p(i) its row sums, and over all pairs p_d(k) the
+share of the difference |i - j| = k and p_s(s) that of the sum i + j = s. All features follow from these three
+distributions but joint maximum, joint entropy and angular second moment, which the kernel sums up over the matrix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from uptake.features.average import average
+from uptake.features.definition import TAGS, Family, Undefined, Value, define_merged
+from uptake.features.matrices import cooccurrence_2d, cooccurrence_3d, field_of
+from uptake.features.region import Float, Region
+
+DEFINITIONS = define_merged(
+    "glcm",
+    (
+        ("Joint maximum", "GYBY", "cm_joint_max", "1"),
+        ("Joint average", "60VM", "cm_joint_avg", "bin"),
+        ("Joint variance", "UR99", "cm_joint_var", "bin2"),
+        ("Joint entropy", "TU9B", "cm_joint_entr", "bit"),
+        ("Difference average", "TF7R", "cm_diff_avg", "bin"),
+        ("Difference variance", "D3YU", "cm_diff_var", "bin2"),
+        ("Difference entropy", "NTRS", "cm_diff_entr", "bit"),
+        ("Sum average", "ZGXS", "cm_sum_avg", "bin"),
+        ("Sum variance", "OEEB", "cm_sum_var", "bin2"),
+        ("Sum entropy", "P6QZ", "cm_sum_entr", "bit"),
+        ("Angular second moment", "8ZQL", "cm_energy", "1"),
+        ("Contrast", "ACUI", "cm_contrast", "bin2"),
+        ("Dissimilarity", "8S9J", "cm_dissimilarity", "bin"),
+        ("Inverse difference", "IB1Z", "cm_inv_diff", "1"),
+        ("Normalised inverse difference", "NDRX", "cm_inv_diff_norm", "1"),
+        ("Inverse difference moment", "WF0Z", "cm_inv_diff_mom", "1"),
+        ("Normalised inverse difference moment", "1QCO", "cm_inv_diff_mom_norm", "1"),
+        ("Inverse variance", "E8JP", "cm_inv_var", "1"),
+        ("Correlation", "NI2N", "cm_corr", "1"),
+        ("Autocorrelation", "QWB0", "cm_auto_corr", "bin2"),
+        ("Cluster tendency", "DG8W", "cm_clust_tend", "bin2"),
+        ("Cluster shade", "7NFM", "cm_clust_shade", "bin3"),
+        ("Cluster prominence", "AE86", "cm_clust_prom", "bin4"),
+        ("Information correlation 1", "R8DG", "cm_info_corr1", "1"),
+        ("Information correlation 2", "JN9H", "cm_info_corr2", "1"),
+    ),
+)
+
+NO_PAIRS = Undefined("no voxel has a neighbour inside at this distance: there are no pairs of grey levels")
+ONE_LEVEL = Undefined("all pairs are of one grey level: the variance or entropy, by which it is divided, is zero")
+
+
+def glcm(region: Region) -> dict[str, Value]:
+    """The co-occurrence features of a region for each chosen aggregation; features of matrices are averaged.
+
+    Matrices without a pair do not count in an average, nor do those for which a feature is 0 / 0 (correlation,
+    information correlation 1); where that leaves none the value is undefined.
+    """
+    bins = field_of(region).bins
+    values: dict[str, Value] = {}
+    for aggregation in region.settings.aggregations:
+        rows = _rows(region, aggregation)
+        found = average(describe(rows, bins), NO_PAIRS if not rows.any() else ONE_LEVEL)
+        values |= {f"cm_{name}_{TAGS[aggregation]}": value for name, value in found.items()}
+    return values
+
+
+def describe(rows: Float, bins: int) -> Mapping[str, Float]:
+    """Features of each matrix from its sums (see `_kernels.margins`), shape (n,) by the middle part of their IBSI tags.
+
+    rows: shape (n, 4 m + 2) for m levels; those without a pair are left out. bins: of the discretisation, empty ones
+    included (N_g of the normalised features). 0 / 0 is NaN.
+    """
+    rows = rows[rows.any(axis=1)]
+    m = (rows.shape[1] - 2) // 4
+    total = rows[:, :m].sum(axis=1)
+    p, p_d, p_s = (part / total[:, None] for part in np.split(rows[:, :-3], (m, 2 * m), axis=1))
+    highest, squares, logarithms = rows[:, -3:].T
+    i, k, s = np.arange(1.0, m + 1), np.arange(float(m)), np.arange(2.0, 2 * m + 1)
+    mu = p @ i
+    joint_entropy = np.log2(total) - logarithms / total
+    entropy = _entropy(p)
+    variance = (p * (i - mu[:, None]) ** 2).sum(axis=1)
+    difference = p_d @ k
+    autocorrelation = (p_s @ s**2 - p_d @ k**2) / 4
+    from_mean = s - 2 * mu[:, None]
+    square = from_mean * from_mean
+    flat = variance == 0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        correlation = np.where(flat, np.nan, (autocorrelation - mu**2) / variance)
+        # For a symmetric matrix HXY1 = HXY2 = 2 HX.
+        information_1 = np.where(flat, np.nan, (joint_entropy - 2 * entropy) / entropy)
+    return {
+        "joint_max": highest / total,
+        "joint_avg": mu,
+        "joint_var": variance,
+        "joint_entr": joint_entropy,
+        "diff_avg": difference,
+        "diff_var": (p_d * (k - difference[:, None]) ** 2).sum(axis=1),
+        "diff_entr": _entropy(p_d),
+        "sum_avg": p_s @ s,
+        "sum_var": (p_s * square).sum(axis=1),
+        "sum_entr": _entropy(p_s),
+        "energy": squares / total**2,
+        "contrast": p_d @ k**2,
+        "dissimilarity": difference,
+        "inv_diff": p_d @ (1 / (1 + k)),
+        "inv_diff_norm": p_d @ (1 / (1 + k / bins)),
+        "inv_diff_mom": p_d @ (1 / (1 + k**2)),
+        "inv_diff_mom_norm": p_d @ (1 / (1 + k**2 / bins**2)),
+        "inv_var": p_d[:, 1:] @ (1 / k[1:] ** 2),
+        "corr": correlation,
+        "auto_corr": autocorrelation,
+        "clust_tend": (p_s * square).sum(axis=1),
+        "clust_shade": (p_s * square * from_mean).sum(axis=1),
+        "clust_prom": (p_s * square * square).sum(axis=1),
+        "info_corr1": information_1,
+        "info_corr2": np.sqrt(np.maximum(0, 1 - np.exp(-2 * (2 * entropy - joint_entropy)))),
+    }
+
+
+def _rows(region: Region, aggregation: str) -> Float:
+    if aggregation.startswith("3D"):
+        whole = cooccurrence_3d(region)
+        return whole.merged if aggregation == "3D merged" else whole.per_direction
+    slices, added = cooccurrence_2d(region)
+    return {
+        "2D averaged": slices.per_direction,
+        "2D slice-merged": slices.merged,
+        "2.5D direction-merged": added.per_direction,
+        "2.5D merged": added.merged,
+    }[aggregation]
+
+
+def _entropy(p: Float) -> Float:
+    logarithms = np.log2(p, out=np.zeros_like(p), where=p > 0)
+    return np.asarray(-(p * logarithms).sum(axis=1) + 0.0, dtype=np.float64)
+
+
+FAMILY = Family("glcm", "LFYI", DEFINITIONS, glcm)

@@ -1,0 +1,78 @@
+"""The compiled passes refuse arrays that they would run out of."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from uptake.features import _kernels
+
+LEVELS = np.zeros((3, 4, 5), np.uint8)
+STEP = np.array([[0, 0, 1]], np.int32)
+TABLE = np.zeros((1, 3, 3), np.uint32)
+
+
+def test_a_level_beyond_the_table_is_refused() -> None:
+    levels = LEVELS.copy()
+    levels[1, 1, 1] = 3
+    with pytest.raises(ValueError, match="a row for every grey level"):
+        _kernels.glcm(levels, STEP, 0, 1, TABLE)
+
+
+def test_a_step_longer_than_the_margin_is_refused() -> None:
+    with pytest.raises(ValueError, match="margin"):
+        _kernels.glcm(LEVELS, 2 * STEP, 0, 1, TABLE)
+
+
+@pytest.mark.parametrize(("first", "last"), [(-1, 1), (1, 0), (0, 2)])
+def test_slices_beyond_the_array_are_refused(first: int, last: int) -> None:
+    with pytest.raises(ValueError, match="slices"):
+        _kernels.glcm(LEVELS, STEP, first, last, TABLE)
+
+
+def test_arrays_of_another_type_shape_or_order_are_refused() -> None:
+    with pytest.raises(ValueError, match="type"):
+        _kernels.glcm(LEVELS.astype(np.float64), STEP, 0, 1, TABLE)
+    with pytest.raises(ValueError, match="axes"):
+        _kernels.glcm(LEVELS[0], STEP, 0, 1, TABLE)
+    with pytest.raises((ValueError, BufferError), match="contiguous"):
+        _kernels.glcm(LEVELS.T, STEP, 0, 1, TABLE)
+    with pytest.raises(ValueError, match="three parts"):
+        _kernels.glcm(LEVELS, STEP[:, :2].copy(), 0, 1, TABLE)
+    with pytest.raises(ValueError, match="square"):
+        _kernels.glcm(LEVELS, STEP, 0, 1, np.zeros((2, 3, 3), np.uint32))
+
+
+def test_tables_too_small_are_refused() -> None:
+    small = np.zeros((3, 1), np.uint32)
+    with pytest.raises(ValueError, match="every number of neighbours"):
+        _kernels.neighbours(LEVELS, STEP, 0, 1, 0, small, small, small.astype(np.uint64))
+    with pytest.raises(ValueError, match="4 side - 2"):
+        _kernels.margins(TABLE, np.zeros((1, 3)))
+    with pytest.raises(ValueError, match="one shape"):
+        _kernels.zones(LEVELS, np.zeros((3, 3, 3), np.uint16), 1, False)
+
+
+def test_a_result_that_cannot_be_written_is_refused() -> None:
+    fixed = TABLE.copy()
+    fixed.setflags(write=False)
+    with pytest.raises((ValueError, BufferError), match=r"read-only|writable"):
+        _kernels.glcm(LEVELS, STEP, 0, 1, fixed)
+
+
+def test_a_hull_needs_a_voxel_and_moments_a_weight_for_each() -> None:
+    with pytest.raises(ValueError, match="a mask with a voxel"):
+        _kernels.hull(LEVELS)
+    with pytest.raises(ValueError, match="a weight for every voxel"):
+        _kernels.moments(np.ones((2, 2, 2), np.uint8), np.ones(7), np.empty(14))
+
+
+def test_columns_of_a_ball_that_leave_the_margin_are_refused() -> None:
+    column = np.array([[0, 0, 0, 6]], np.int32)
+    with pytest.raises(ValueError, match="inside of the margin"):
+        _kernels.balls(np.zeros((3, 4, 8)), column, np.ones((3, 4, 5), np.uint8), np.empty(60))
+
+
+def test_spectra_of_other_shapes_are_refused() -> None:
+    with pytest.raises(ValueError, match="one shape"):
+        _kernels.pair_sums(np.zeros((1, 1, 4)), np.zeros((1, 1, 4)), np.zeros((1, 1, 6)), np.zeros((1, 1, 2)), False)
