@@ -16,6 +16,7 @@ from uptake.io.store import Form
 from uptake.io.tables import write_csv
 from uptake.io.values import from_plain, read_value, to_plain, write_value
 from uptake.preprocess.harmonise import Harmonised
+from uptake.preprocess.motion import Aligned, MotionNumbers
 from uptake.preprocess.normalise import Statistics
 from uptake.study import Acquisition, Phase, Study
 from uptake.tumour.enhancement import Enhancement
@@ -81,6 +82,30 @@ def _read_study(folder: Path) -> Study:
     file = read_value(StudyFile, folder / "study.json")
     phases = tuple(Phase(read_volume(folder / p.file), p.time_s) for p in file.phases)
     return Study(file.case_id, phases, file.acquisition)
+
+
+def _write_motion(folder: Path, made: Aligned) -> tuple[str, ...]:
+    phases = tuple(f"aligned/{folder.name}_{n:04d}.nii.gz" for n in range(len(made.phases)))
+    jacobians = tuple(f"maps/jacobian_{n:04d}.nii.gz" for n in range(1, 1 + len(made.jacobians)))
+    _remove_others(folder / "aligned", "*.nii.gz", phases)
+    _remove_others(folder / "maps", "jacobian*.nii.gz", jacobians)
+    for name, volume in zip((*phases, *jacobians), (*made.phases, *made.jacobians), strict=True):
+        write_volume(volume, folder / name)
+    write_value(made.numbers, folder / "motion.json")
+    return (*phases, *jacobians, "motion.json")
+
+
+def _read_motion(folder: Path) -> Aligned:
+    numbers = _glance_motion(folder)
+    if numbers.correction == "no":
+        return Aligned(numbers)
+    volumes = tuple(read_volume(path) for path in sorted((folder / "aligned").glob("*.nii.gz")))
+    jacobians = tuple(read_volume(path) for path in sorted((folder / "maps").glob("jacobian*.nii.gz")))
+    return Aligned(numbers, volumes, jacobians)
+
+
+def _glance_motion(folder: Path) -> MotionNumbers:
+    return read_value(MotionNumbers, folder / "motion.json")
 
 
 def _write_maps(folder: Path, maps: Enhancement) -> tuple[str, ...]:
@@ -233,6 +258,7 @@ def _remove_others(folder: Path, pattern: str, names: tuple[str, ...]) -> None:
 
 
 STUDY = Form(_write_study, _read_study, lambda folder: read_value(StudyFile, folder / "study.json"))
+MOTION = Form(_write_motion, _read_motion, _glance_motion)
 MAPS = Form(_write_maps, _read_maps, lambda _: None)
 FTV = Form(_write_ftv, _read_ftv, _glance_ftv)
 FIELDS = Form(_write_fields, _read_fields, lambda _: None)

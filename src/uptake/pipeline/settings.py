@@ -14,6 +14,7 @@ from typing import Any
 from uptake.features import Features
 from uptake.io.dicom.read import Dicom
 from uptake.preprocess.bias import Bias
+from uptake.preprocess.motion import Motion
 from uptake.preprocess.normalise import ZScore
 from uptake.preprocess.resample import Resample
 from uptake.study import SettingsError
@@ -31,6 +32,7 @@ class Settings:
 
     dicom: Dicom = field(default_factory=Dicom)
     timing: Timing = field(default_factory=Timing)
+    motion: Motion = field(default_factory=Motion)
     voi: Voi = field(default_factory=Voi)
     ftv: Ftv = field(default_factory=Ftv)
     stv: Stv = field(default_factory=Stv)

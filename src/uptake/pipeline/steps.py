@@ -14,6 +14,7 @@ from importlib import metadata
 from typing import Any
 
 from uptake.cohort.checks import Finding, check_case
+from uptake.cohort.movement import Moved, movement
 from uptake.features import Feature, Features, FeatureTable, catalogue, extract
 from uptake.io import forms
 from uptake.io.dicom.read import Dicom, read_study
@@ -23,6 +24,7 @@ from uptake.io.given import GivenVoi, StvMask, on_grid
 from uptake.pipeline.plan import Step
 from uptake.preprocess.bias import Bias, estimate_fields
 from uptake.preprocess.harmonise import Harmonised, harmonise
+from uptake.preprocess.motion import Aligned, align, applied
 from uptake.preprocess.resample import Resample, isotropic_grid, resample_mask
 from uptake.report import CaseView, case_page, thumbnail
 from uptake.report.view import StvSource
@@ -63,27 +65,38 @@ def deliver(study: Study, phases: PhaseChoice) -> Study:
     return Study(study.case_id, tuple(study.phases[n] for n in phases.indices), study.acquisition)
 
 
-def enhance(delivered: Study) -> Enhancement:
-    """PE and SER on raw intensities."""
-    return enhancement(*delivered.volumes)
+def enhance(aligned: Study) -> Enhancement:
+    """PE and SER on raw intensities, motion-corrected ones where that was asked for."""
+    return enhancement(*aligned.volumes)
 
 
-def ftv(
-    delivered: Study, maps: Enhancement, phases: PhaseChoice, roi: GivenVoi | None, voi: Voi, settings: Ftv
+def ftv(  # noqa: PLR0913, PLR0917 (what a tumour volume depends on)
+    aligned: Study,
+    motion: Aligned,
+    maps: Enhancement,
+    phases: PhaseChoice,
+    roi: GivenVoi | None,
+    voi: Voi,
+    settings: Ftv,
 ) -> FtvResult:
-    """Both functional tumour volumes with all their numbers, on raw intensities of the acquired grid."""
-    pre, early, late = delivered.volumes
-    layout, recorded = delivered.acquisition.layout, delivered.acquisition.recorded
+    """Both functional tumour volumes with all their numbers, on raw intensities of the acquired grid.
+
+    On motion-corrected ones where that was asked for; the numbers say so.
+    """
+    pre, early, late = aligned.volumes
+    layout, recorded = aligned.acquisition.layout, aligned.acquisition.recorded
     user = on_grid(roi, pre.grid, layout) if roi else None
     choice, region = choose_voi(pre, early, layout, recorded, user, voi)
     limits = functional.thresholds(pre.array, region, recorded, settings)
     masks = functional.functional_tumour_volume((pre, early, late), maps, region, limits)
-    return functional.measure(masks, maps, limits, phases, choice)
+    measured = functional.measure(masks, maps, limits, phases, choice)
+    numbers = dataclasses.replace(measured.numbers, motion_correction=motion.numbers.correction)
+    return dataclasses.replace(measured, numbers=numbers)
 
 
-def estimate(delivered: Study, settings: Bias) -> tuple[Volume, ...]:
+def estimate(aligned: Study, settings: Bias) -> tuple[Volume, ...]:
     """The bias field, one for all phases or one for each."""
-    return estimate_fields(delivered, settings)
+    return estimate_fields(aligned, settings)
 
 
 def stv_proposal(found: FtvResult, resample: Resample, settings: Stv) -> StvFiles:
@@ -110,10 +123,13 @@ def features(harmonised: Harmonised, stv: ChosenStv, settings: Features) -> Case
     return CaseFeatures(extract(harmonised.study.volumes[1], stv.isotropic, settings), stv.source)
 
 
-def checks(study: Study, found: FtvResult, harmonised: Harmonised, proposal: StvFiles) -> tuple[Finding, ...]:
+def checks(
+    study: Study, motion: Aligned, found: FtvResult, harmonised: Harmonised, proposal: StvFiles
+) -> tuple[Finding, ...]:
     """The findings of every check of the case."""
     masks = {"ftv_pe": found.pe_mask, "ftv": found.ser_mask, "stv_proposal": proposal.acquired}
-    return check_case(Case(study, harmonised.study, masks))
+    findings = check_case(Case(study, harmonised.study, masks))
+    return (*findings, *movement(_moved(motion), found.pe_mask))
 
 
 def page(  # noqa: PLR0913, PLR0917 (a page shows everything)
@@ -121,6 +137,7 @@ def page(  # noqa: PLR0913, PLR0917 (a page shows everything)
     maps: Enhancement,
     found: FtvResult,
     fields: tuple[Volume, ...],
+    motion: Aligned,
     harmonised: Harmonised,
     proposal: StvFiles,
     stv: ChosenStv,
@@ -141,6 +158,7 @@ def page(  # noqa: PLR0913, PLR0917 (a page shows everything)
         harmonised=harmonised.study,
         fields=fields,
         findings=findings,
+        motion=motion.numbers,
         features=tuple(table.table),
         version=metadata.version("uptake"),
         settings=tuple(line for section in sections for line in _lines(section)),
@@ -152,20 +170,22 @@ STEPS = (
     Step("study", read, ("source",), ("dicom",), forms.STUDY),
     Step("phases", choose_phases, ("study",), ("timing",)),
     Step("delivered", deliver, ("study", "phases")),
-    Step("enhancement", enhance, ("delivered",), (), forms.MAPS),
-    Step("ftv", ftv, ("delivered", "enhancement", "phases", "roi"), ("voi", "ftv"), forms.FTV),
+    Step("motion", align, ("delivered",), ("motion",), forms.MOTION),
+    Step("aligned", applied, ("delivered", "motion")),
+    Step("enhancement", enhance, ("aligned",), (), forms.MAPS),
+    Step("ftv", ftv, ("aligned", "motion", "enhancement", "phases", "roi"), ("voi", "ftv"), forms.FTV),
     Step("stv_proposal", stv_proposal, ("ftv",), ("resample", "stv"), forms.STV),
-    Step("bias", estimate, ("delivered",), ("bias",), forms.FIELDS),
-    Step("harmonised", harmonise, ("delivered", "bias"), ("resample", "zscore"), forms.HARMONISED),
+    Step("bias", estimate, ("aligned",), ("bias",), forms.FIELDS),
+    Step("harmonised", harmonise, ("aligned", "bias"), ("resample", "zscore"), forms.HARMONISED),
     Step("reader", None, ("harmonised", "stv_proposal"), awaits="a reader's structural tumour volume"),
     Step("stv", choose_stv, ("stv_proposal", "harmonised", "reader", "truth")),
     Step("features", features, ("harmonised", "stv"), ("features",), forms.FEATURES),
-    Step("checks", checks, ("study", "ftv", "harmonised", "stv_proposal"), (), forms.CHECKED),
+    Step("checks", checks, ("study", "motion", "ftv", "harmonised", "stv_proposal"), (), forms.CHECKED),
     Step(
         "report",
         page,
-        ("study", "enhancement", "ftv", "bias", "harmonised", "stv_proposal", "stv", "features", "checks"),
-        ("dicom", "timing", "voi", "ftv", "stv", "bias", "resample", "zscore", "features"),
+        ("study", "enhancement", "ftv", "bias", "motion", "harmonised", "stv_proposal", "stv", "features", "checks"),
+        ("dicom", "timing", "motion", "voi", "ftv", "stv", "bias", "resample", "zscore", "features"),
         forms.PAGE,
     ),
 )
@@ -177,6 +197,15 @@ SOURCES: Mapping[str, str] = {
     "truth": "a phantom's true structural tumour volume",
 }
 """What a case gets from outside; a reader's mask is a step of the table."""
+
+
+def _moved(motion: Aligned) -> list[Moved]:
+    jacobians = motion.jacobians or (None,) * len(motion.numbers.phases)
+    return [
+        Moved(phase.phase, shift.median_mm, shift.p95_mm, jacobian)
+        for phase, jacobian in zip(motion.numbers.phases, jacobians, strict=True)
+        for shift in (phase.corrected or phase.acquired,)
+    ]
 
 
 def _lines(section: Any) -> list[tuple[str, str]]:  # noqa: ANN401 (any step's settings)

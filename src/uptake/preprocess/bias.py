@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from uptake.preprocess.foreground import foreground
-from uptake.preprocess.n4 import Schedule, evaluate, log_field_lattice, positions
+from uptake.preprocess.n4 import Schedule, evaluate, log_field_lattice
+from uptake.preprocess.splines import positions
 from uptake.study import Code, Refusal, SettingsError, Study
 from uptake.volume import Array, Volume
 

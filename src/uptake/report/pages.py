@@ -255,6 +255,7 @@ def _environment() -> Environment:
     )  # fmt: skip
     made.filters |= {
         "cc": _cc,
+        "mm": _cc,
         "whole": _whole,
         "value": _value,
         "signed": _signed,

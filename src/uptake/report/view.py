@@ -7,6 +7,7 @@ from typing import Literal
 
 from uptake.cohort.checks import Finding
 from uptake.features import Feature
+from uptake.preprocess.motion import MotionNumbers
 from uptake.study import Refusal, Study
 from uptake.tumour.ftv import FtvNumbers
 from uptake.tumour.stv import StvNumbers
@@ -35,6 +36,7 @@ class CaseView:
     stv_source: StvSource = "proposal"
     harmonised: Study | None = None
     fields: tuple[Volume, ...] = ()
+    motion: MotionNumbers | None = None
     findings: tuple[Finding, ...] = ()
     features: tuple[Feature, ...] = ()
     warnings: tuple[str, ...] = ()
