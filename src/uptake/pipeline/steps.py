@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
+from uptake.cohort import breast as breast_checks
 from uptake.cohort.checks import Finding, check_case
 from uptake.cohort.movement import Moved, movement
 from uptake.features import Feature, Features, FeatureTable, catalogue, extract
@@ -22,9 +23,11 @@ from uptake.io.dicom.scan import StudySource
 from uptake.io.forms import CaseFeatures, Page, StvFiles
 from uptake.io.given import GivenVoi, StvMask, on_grid
 from uptake.pipeline.plan import Step
-from uptake.preprocess.bias import Bias, estimate_fields
+from uptake.preprocess.bias import Bias, corrected, estimate_fields
+from uptake.preprocess.breast import WEAK_SUPPORT, Breast, BreastMask, breast_mask
 from uptake.preprocess.harmonise import Harmonised, harmonise
 from uptake.preprocess.motion import Aligned, align, applied
+from uptake.preprocess.normalise import ZScore
 from uptake.preprocess.resample import Resample, isotropic_grid, resample_mask
 from uptake.report import CaseView, case_page, thumbnail
 from uptake.report.view import StvSource
@@ -32,6 +35,7 @@ from uptake.study import Case, Code, Refusal, Study
 from uptake.tumour import ftv as functional
 from uptake.tumour.enhancement import Enhancement, enhancement
 from uptake.tumour.ftv import Ftv, FtvResult
+from uptake.tumour.parenchyma import Background, Breasts, Parenchyma, background_enhancement
 from uptake.tumour.phases import PhaseChoice, choose_phases
 from uptake.tumour.stv import Stv, propose_stv
 from uptake.tumour.voi import Voi, choose_voi
@@ -65,6 +69,12 @@ def deliver(study: Study, phases: PhaseChoice) -> Study:
     return Study(study.case_id, tuple(study.phases[n] for n in phases.indices), study.acquisition)
 
 
+def find_breast(delivered: Study, settings: Breast) -> BreastMask:
+    """Air, breast and chest wall, from the pre-contrast phase alone."""
+    made = delivered.acquisition
+    return breast_mask(delivered.volumes[0], made.laterality, settings, slice_axis=made.layout.axes.index(2))
+
+
 def enhance(aligned: Study) -> Enhancement:
     """PE and SER on raw intensities, motion-corrected ones where that was asked for."""
     return enhancement(*aligned.volumes)
@@ -75,6 +85,7 @@ def ftv(  # noqa: PLR0913, PLR0917 (what a tumour volume depends on)
     motion: Aligned,
     maps: Enhancement,
     phases: PhaseChoice,
+    breast: BreastMask,
     roi: GivenVoi | None,
     voi: Voi,
     settings: Ftv,
@@ -86,7 +97,7 @@ def ftv(  # noqa: PLR0913, PLR0917 (what a tumour volume depends on)
     pre, early, late = aligned.volumes
     layout, recorded = aligned.acquisition.layout, aligned.acquisition.recorded
     user = on_grid(roi, pre.grid, layout) if roi else None
-    choice, region = choose_voi(pre, early, layout, recorded, user, voi)
+    choice, region = choose_voi(pre, early, layout, recorded, user, voi, breast.breast)
     limits = functional.thresholds(pre.array, region, recorded, settings)
     masks = functional.functional_tumour_volume((pre, early, late), maps, region, limits)
     measured = functional.measure(masks, maps, limits, phases, choice)
@@ -94,16 +105,41 @@ def ftv(  # noqa: PLR0913, PLR0917 (what a tumour volume depends on)
     return dataclasses.replace(measured, numbers=numbers)
 
 
-def estimate(aligned: Study, settings: Bias) -> tuple[Volume, ...]:
+def estimate(aligned: Study, breast: BreastMask, settings: Bias) -> tuple[Volume, ...]:
     """The bias field, one for all phases or one for each."""
-    return estimate_fields(aligned, settings)
+    return estimate_fields(aligned, settings, breast.breast if settings.region == "breast" else None)
+
+
+def harmonised(
+    aligned: Study, fields: tuple[Volume, ...], breast: BreastMask, resample: Resample, zscore: ZScore
+) -> Harmonised:
+    """Every phase in comparable intensities on cubic voxels."""
+    return harmonise(aligned, fields, resample, zscore, breast.breast)
+
+
+def background(  # noqa: PLR0913, PLR0917 (enhancement of the gland beside the tumour)
+    aligned: Study,
+    fields: tuple[Volume, ...],
+    breast: BreastMask,
+    maps: Enhancement,
+    found: FtvResult,
+    proposal: StvFiles,
+    settings: Parenchyma,
+) -> Background:
+    """The gland outside FTV and STV proposal, and its enhancement."""
+    lesion = found.pe_mask.with_array(found.pe_mask.array | proposal.acquired.array)
+    breasts = Breasts(breast.sides(), breast.numbers.fat == "bright")
+    pre = corrected(aligned.volumes[0], fields[0])
+    return background_enhancement(
+        pre, maps.pe, breasts, lesion, float(found.numbers.pe_threshold_percent.value), settings
+    )
 
 
 def stv_proposal(found: FtvResult, resample: Resample, settings: Stv) -> StvFiles:
     """The proposed structural tumour volume on the acquired and on the isotropic grid."""
     made = propose_stv(found.pe_mask, found.numbers.ftv_ser_cc, settings)
-    grid = isotropic_grid(made.mask.grid, resample.spacing_mm)
-    return StvFiles(resample_mask(made.mask, grid), made.mask, made.numbers)
+    grid = isotropic_grid(made.mask.grid, resample.spacing_mm, resample.placement)
+    return StvFiles(resample_mask(made.mask, grid, resample.mask), made.mask, made.numbers)
 
 
 def choose_stv(proposal: StvFiles, harmonised: Harmonised, reader: StvMask | None, truth: StvMask | None) -> ChosenStv:
@@ -123,23 +159,37 @@ def features(harmonised: Harmonised, stv: ChosenStv, settings: Features) -> Case
     return CaseFeatures(extract(harmonised.study.volumes[1], stv.isotropic, settings), stv.source)
 
 
-def checks(
-    study: Study, motion: Aligned, found: FtvResult, harmonised: Harmonised, proposal: StvFiles
+def checks(  # noqa: PLR0913, PLR0917 (they look at everything)
+    study: Study,
+    breast: BreastMask,
+    motion: Aligned,
+    found: FtvResult,
+    harmonised: Harmonised,
+    proposal: StvFiles,
+    background: Background,
 ) -> tuple[Finding, ...]:
     """The findings of every check of the case."""
     masks = {"ftv_pe": found.pe_mask, "ftv": found.ser_mask, "stv_proposal": proposal.acquired}
     findings = check_case(Case(study, harmonised.study, masks))
-    return (*findings, *movement(_moved(motion), found.pe_mask))
+    gland = background.numbers
+    return (
+        *findings,
+        *movement(_moved(motion), found.pe_mask),
+        breast_checks.outlined(breast.numbers.chest_wall_support, WEAK_SUPPORT, breast.numbers.notes),
+        breast_checks.background_enhancement(gland.whole.above_percent, gland.pe_threshold_percent),
+    )
 
 
 def page(  # noqa: PLR0913, PLR0917 (a page shows everything)
     study: Study,
+    breast: BreastMask,
     maps: Enhancement,
     found: FtvResult,
     fields: tuple[Volume, ...],
     motion: Aligned,
     harmonised: Harmonised,
     proposal: StvFiles,
+    background: Background,
     stv: ChosenStv,
     table: CaseFeatures,
     findings: tuple[Finding, ...],
@@ -158,6 +208,8 @@ def page(  # noqa: PLR0913, PLR0917 (a page shows everything)
         harmonised=harmonised.study,
         fields=fields,
         findings=findings,
+        breast=breast,
+        background=background,
         motion=motion.numbers,
         features=tuple(table.table),
         version=metadata.version("uptake"),
@@ -170,22 +222,62 @@ STEPS = (
     Step("study", read, ("source",), ("dicom",), forms.STUDY),
     Step("phases", choose_phases, ("study",), ("timing",)),
     Step("delivered", deliver, ("study", "phases")),
+    Step("breast", find_breast, ("delivered",), ("breast",), forms.BREAST),
     Step("motion", align, ("delivered",), ("motion",), forms.MOTION),
     Step("aligned", applied, ("delivered", "motion")),
     Step("enhancement", enhance, ("aligned",), (), forms.MAPS),
-    Step("ftv", ftv, ("aligned", "motion", "enhancement", "phases", "roi"), ("voi", "ftv"), forms.FTV),
+    Step("ftv", ftv, ("aligned", "motion", "enhancement", "phases", "breast", "roi"), ("voi", "ftv"), forms.FTV),
     Step("stv_proposal", stv_proposal, ("ftv",), ("resample", "stv"), forms.STV),
-    Step("bias", estimate, ("aligned",), ("bias",), forms.FIELDS),
-    Step("harmonised", harmonise, ("aligned", "bias"), ("resample", "zscore"), forms.HARMONISED),
+    Step("bias", estimate, ("aligned", "breast"), ("bias",), forms.FIELDS),
+    Step("harmonised", harmonised, ("aligned", "bias", "breast"), ("resample", "zscore"), forms.HARMONISED),
+    Step(
+        "background",
+        background,
+        ("aligned", "bias", "breast", "enhancement", "ftv", "stv_proposal"),
+        ("parenchyma",),
+        forms.BACKGROUND,
+    ),
     Step("reader", None, ("harmonised", "stv_proposal"), awaits="a reader's structural tumour volume"),
     Step("stv", choose_stv, ("stv_proposal", "harmonised", "reader", "truth")),
     Step("features", features, ("harmonised", "stv"), ("features",), forms.FEATURES),
-    Step("checks", checks, ("study", "motion", "ftv", "harmonised", "stv_proposal"), (), forms.CHECKED),
+    Step(
+        "checks",
+        checks,
+        ("study", "breast", "motion", "ftv", "harmonised", "stv_proposal", "background"),
+        (),
+        forms.CHECKED,
+    ),
     Step(
         "report",
         page,
-        ("study", "enhancement", "ftv", "bias", "motion", "harmonised", "stv_proposal", "stv", "features", "checks"),
-        ("dicom", "timing", "motion", "voi", "ftv", "stv", "bias", "resample", "zscore", "features"),
+        (
+            "study",
+            "breast",
+            "enhancement",
+            "ftv",
+            "bias",
+            "motion",
+            "harmonised",
+            "stv_proposal",
+            "background",
+            "stv",
+            "features",
+            "checks",
+        ),
+        (
+            "dicom",
+            "timing",
+            "motion",
+            "breast",
+            "voi",
+            "ftv",
+            "stv",
+            "bias",
+            "parenchyma",
+            "resample",
+            "zscore",
+            "features",
+        ),
         forms.PAGE,
     ),
 )
