@@ -15,12 +15,14 @@ from uptake.io.nifti import read_mask, read_volume, write_volume
 from uptake.io.store import Form
 from uptake.io.tables import write_csv
 from uptake.io.values import from_plain, read_value, to_plain, write_value
+from uptake.preprocess.breast import BreastMask, BreastNumbers
 from uptake.preprocess.harmonise import Harmonised
 from uptake.preprocess.motion import Aligned, MotionNumbers
 from uptake.preprocess.normalise import Statistics
 from uptake.study import Acquisition, Phase, Study
 from uptake.tumour.enhancement import Enhancement
 from uptake.tumour.ftv import FtvNumbers, FtvResult
+from uptake.tumour.parenchyma import Background, ParenchymaNumbers
 from uptake.tumour.stv import StvNumbers
 from uptake.volume import Shape, Volume
 
@@ -106,6 +108,34 @@ def _read_motion(folder: Path) -> Aligned:
 
 def _glance_motion(folder: Path) -> MotionNumbers:
     return read_value(MotionNumbers, folder / "motion.json")
+
+
+def _write_breast(folder: Path, made: BreastMask) -> tuple[str, ...]:
+    write_volume(made.labels, folder / "masks/breast.nii.gz")
+    write_value(made.numbers, folder / "breast.json")
+    return "masks/breast.nii.gz", "breast.json"
+
+
+def _read_breast(folder: Path) -> BreastMask:
+    return BreastMask(read_volume(folder / "masks/breast.nii.gz"), _glance_breast(folder))
+
+
+def _glance_breast(folder: Path) -> BreastNumbers:
+    return read_value(BreastNumbers, folder / "breast.json")
+
+
+def _write_background(folder: Path, made: Background) -> tuple[str, ...]:
+    write_volume(made.fgt, folder / "masks/fibroglandular.nii.gz")
+    write_value(made.numbers, folder / "parenchyma.json")
+    return "masks/fibroglandular.nii.gz", "parenchyma.json"
+
+
+def _read_background(folder: Path) -> Background:
+    return Background(read_mask(folder / "masks/fibroglandular.nii.gz"), _glance_background(folder))
+
+
+def _glance_background(folder: Path) -> ParenchymaNumbers:
+    return read_value(ParenchymaNumbers, folder / "parenchyma.json")
 
 
 def _write_maps(folder: Path, maps: Enhancement) -> tuple[str, ...]:
@@ -259,6 +289,8 @@ def _remove_others(folder: Path, pattern: str, names: tuple[str, ...]) -> None:
 
 STUDY = Form(_write_study, _read_study, lambda folder: read_value(StudyFile, folder / "study.json"))
 MOTION = Form(_write_motion, _read_motion, _glance_motion)
+BREAST = Form(_write_breast, _read_breast, _glance_breast)
+BACKGROUND = Form(_write_background, _read_background, _glance_background)
 MAPS = Form(_write_maps, _read_maps, lambda _: None)
 FTV = Form(_write_ftv, _read_ftv, _glance_ftv)
 FIELDS = Form(_write_fields, _read_fields, lambda _: None)

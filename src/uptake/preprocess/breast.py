@@ -98,6 +98,11 @@ class BreastMask:
         """Both breasts as a mask."""
         return self.labels.with_array(self.labels.array >= Part.LEFT_BREAST)
 
+    def sides(self) -> dict[SideName, npt.NDArray[np.bool_]]:
+        """Each breast that was found as an array of bool."""
+        names: dict[SideName, Part] = {"L": Part.LEFT_BREAST, "R": Part.RIGHT_BREAST}
+        return {side.side: self.labels.array == names[side.side] for side in self.numbers.sides}
+
     @property
     def chest_wall(self) -> Volume:
         """The chest wall and everything behind it as a mask."""
