@@ -14,6 +14,8 @@ from importlib import metadata
 from typing import Any
 
 from uptake.cohort import breast as breast_checks
+from uptake.cohort import stages
+from uptake.cohort.artefacts import bright_outside, one_scale, signal_void
 from uptake.cohort.checks import Finding, check_case
 from uptake.cohort.movement import Moved, movement
 from uptake.features import Feature, Features, FeatureTable, catalogue, extract
@@ -25,6 +27,7 @@ from uptake.io.given import GivenVoi, StvMask, on_grid
 from uptake.pipeline.plan import Step
 from uptake.preprocess.bias import Bias, corrected, estimate_fields
 from uptake.preprocess.breast import WEAK_SUPPORT, Breast, BreastMask, breast_mask
+from uptake.preprocess.foreground import foreground
 from uptake.preprocess.harmonise import Harmonised, harmonise
 from uptake.preprocess.motion import Aligned, align, applied
 from uptake.preprocess.normalise import ZScore
@@ -161,19 +164,30 @@ def features(harmonised: Harmonised, stv: ChosenStv, settings: Features) -> Case
 
 def checks(  # noqa: PLR0913, PLR0917 (they look at everything)
     study: Study,
+    aligned: Study,
     breast: BreastMask,
     motion: Aligned,
     found: FtvResult,
+    fields: tuple[Volume, ...],
     harmonised: Harmonised,
     proposal: StvFiles,
     background: Background,
 ) -> tuple[Finding, ...]:
-    """The findings of every check of the case."""
+    """The findings of every check of the case, on the images of every step."""
+    pre, early, _ = aligned.volumes
+    body = pre.with_array(foreground(pre.array, pre.grid.spacing_mm))
     masks = {"ftv_pe": found.pe_mask, "ftv": found.ser_mask, "stv_proposal": proposal.acquired}
     findings = check_case(Case(study, harmonised.study, masks))
     gland = background.numbers
     return (
         *findings,
+        *stages.stage("acquired", study),
+        *(stages.stage("motion-corrected", aligned) if motion.phases else ()),
+        *stages.fields(fields),
+        *stages.stage("harmonised", harmonised.study),
+        *one_scale(study.volumes, body),
+        *bright_outside(early, body),
+        *signal_void(pre, breast.breast, body),
         *movement(_moved(motion), found.pe_mask),
         breast_checks.outlined(breast.numbers.chest_wall_support, WEAK_SUPPORT, breast.numbers.notes),
         breast_checks.background_enhancement(gland.whole.above_percent, gland.pe_threshold_percent),
@@ -243,7 +257,7 @@ STEPS = (
     Step(
         "checks",
         checks,
-        ("study", "breast", "motion", "ftv", "harmonised", "stv_proposal", "background"),
+        ("study", "aligned", "breast", "motion", "ftv", "bias", "harmonised", "stv_proposal", "background"),
         (),
         forms.CHECKED,
     ),
