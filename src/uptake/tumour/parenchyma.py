@@ -2,8 +2,9 @@
 
 Strong BPE is the main way in which an FTV goes wrong: gland above the PE threshold counts as tumour. So the share of
 the gland above that very threshold is given, beside the mean PE.
-Sources: two classes of intensity after bias correction as in Dalmis et al., Medical Physics 2017;44:533 (there with
-fuzzy c-means); share of FGT above a PE threshold as BPE_rf, lesion and 10 mm around it left out.
+Source of the two classes of bias-corrected intensities: Gubern-Merida et al., IEEE JBHI 2015;19:349 (there by
+expectation maximisation). The share of FGT above a PE threshold is called BPE_rf; lesion and 10 mm
+around it are left out.
 """
 
 from __future__ import annotations
