@@ -40,6 +40,7 @@ def test_the_breast_of_a_phantom_is_found(view: str, seed: int) -> None:
     assert overlap(found.labels.array == Part.AIR, phantom.tissue.array == Tissue.AIR) >= 0.99
     assert found.numbers.view == view
     assert found.numbers.chest_wall_support > 0.9
+    assert found.numbers.sure
     assert not found.numbers.notes
 
 
@@ -140,6 +141,7 @@ def test_images_of_nothing_but_air_hold_hardly_any_breast_and_no_chest_wall_is_c
     noise = np.abs(np.random.default_rng(1).normal(0, 5, (64, 64, 20))).astype(np.float32)
     numbers = breast_mask(Volume(noise, Grid(noise.shape, SAGITTAL))).numbers
     assert numbers.chest_wall_support < 0.2
+    assert not numbers.sure
     assert any("guess" in note for note in numbers.notes)
 
 

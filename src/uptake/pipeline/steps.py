@@ -100,7 +100,7 @@ def ftv(  # noqa: PLR0913, PLR0917 (what a tumour volume depends on)
     pre, early, late = aligned.volumes
     layout, recorded = aligned.acquisition.layout, aligned.acquisition.recorded
     user = on_grid(roi, pre.grid, layout) if roi else None
-    choice, region = choose_voi(pre, early, layout, recorded, user, voi, breast.breast)
+    choice, region = choose_voi(pre, early, layout, recorded, user, voi, breast.breast if breast.numbers.sure else None)
     limits = functional.thresholds(pre.array, region, recorded, settings)
     masks = functional.functional_tumour_volume((pre, early, late), maps, region, limits)
     measured = functional.measure(masks, maps, limits, phases, choice)

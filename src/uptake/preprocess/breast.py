@@ -85,6 +85,11 @@ class BreastNumbers:
     fat: Literal["dark", "bright"]
     notes: tuple[str, ...] = ()
 
+    @property
+    def sure(self) -> bool:
+        """Whether the chest wall was seen in enough places for others to rely on it."""
+        return self.chest_wall_support >= WEAK_SUPPORT
+
 
 @dataclass(frozen=True, eq=False)
 class BreastMask:
