@@ -199,6 +199,21 @@ def _read_harmonised(folder: Path) -> Harmonised:
     return Harmonised(study, from_plain(Statistics, plain["statistics"]))
 
 
+def _write_published(folder: Path, images: tuple[tuple[str, Volume], ...]) -> tuple[str, ...]:
+    names = tuple(f"published/{name}" for name, _ in images)
+    for path in sorted((folder / "published").rglob("*.nii.gz")):
+        if path.relative_to(folder).as_posix() not in names:
+            path.unlink()
+    for name, (_, volume) in zip(names, images, strict=True):
+        write_volume(volume, folder / name)
+    return names
+
+
+def _read_published(folder: Path) -> tuple[tuple[str, Volume], ...]:
+    paths = sorted((folder / "published").rglob("*.nii.gz"))
+    return tuple((path.relative_to(folder / "published").as_posix(), read_volume(path)) for path in paths)
+
+
 def _write_stv(folder: Path, stv: StvFiles) -> tuple[str, ...]:
     write_volume(stv.isotropic, folder / "masks/stv_proposal.nii.gz")
     write_volume(stv.acquired, folder / "masks/stv_proposal_acquired.nii.gz")
@@ -295,6 +310,7 @@ MAPS = Form(_write_maps, _read_maps, lambda _: None)
 FTV = Form(_write_ftv, _read_ftv, _glance_ftv)
 FIELDS = Form(_write_fields, _read_fields, lambda _: None)
 HARMONISED = Form(_write_harmonised, _read_harmonised, lambda _: None)
+PUBLISHED = Form(_write_published, _read_published, lambda _: None)
 STV = Form(_write_stv, _read_stv, _glance_stv)
 FEATURES = Form(_write_features, _read_features, _read_features)
 CHECKED = Form(_write_checks, _read_checks, _read_checks)

@@ -13,11 +13,13 @@ from typing import Any
 
 from uptake.features import Features
 from uptake.io.dicom.read import Dicom
+from uptake.pipeline.published import Published
 from uptake.preprocess.bias import Bias
 from uptake.preprocess.breast import Breast
 from uptake.preprocess.motion import Motion
 from uptake.preprocess.normalise import ZScore
 from uptake.preprocess.resample import Resample
+from uptake.preprocess.rescale import Rescale
 from uptake.study import SettingsError
 from uptake.tumour.ftv import Ftv
 from uptake.tumour.parenchyma import Parenchyma
@@ -41,8 +43,10 @@ class Settings:
     stv: Stv = field(default_factory=Stv)
     bias: Bias = field(default_factory=Bias)
     parenchyma: Parenchyma = field(default_factory=Parenchyma)
+    rescale: Rescale = field(default_factory=Rescale)
     resample: Resample = field(default_factory=Resample)
     zscore: ZScore = field(default_factory=ZScore)
+    published: Published = field(default_factory=Published)
     features: Features = field(default_factory=Features)
 
 

@@ -25,6 +25,7 @@ from uptake.io.dicom.scan import StudySource
 from uptake.io.forms import CaseFeatures, Page, StvFiles
 from uptake.io.given import GivenVoi, StvMask, on_grid
 from uptake.pipeline.plan import Step
+from uptake.pipeline.published import published
 from uptake.preprocess.bias import Bias, corrected, estimate_fields
 from uptake.preprocess.breast import WEAK_SUPPORT, Breast, BreastMask, breast_mask
 from uptake.preprocess.foreground import foreground
@@ -32,6 +33,7 @@ from uptake.preprocess.harmonise import Harmonised, harmonise
 from uptake.preprocess.motion import Aligned, align, applied
 from uptake.preprocess.normalise import ZScore
 from uptake.preprocess.resample import Resample, isotropic_grid, resample_mask
+from uptake.preprocess.rescale import Rescale
 from uptake.report import CaseView, case_page, thumbnail
 from uptake.report.view import StvSource
 from uptake.study import Case, Code, Refusal, Study
@@ -114,10 +116,15 @@ def estimate(aligned: Study, breast: BreastMask, settings: Bias) -> tuple[Volume
 
 
 def harmonised(
-    aligned: Study, fields: tuple[Volume, ...], breast: BreastMask, resample: Resample, zscore: ZScore
+    aligned: Study,
+    fields: tuple[Volume, ...],
+    breast: BreastMask,
+    rescale: Rescale,
+    resample: Resample,
+    zscore: ZScore,
 ) -> Harmonised:
     """Every phase in comparable intensities on cubic voxels."""
-    return harmonise(aligned, fields, resample, zscore, breast.breast)
+    return harmonise(aligned, fields, resample, zscore, breast.breast, rescale)
 
 
 def background(  # noqa: PLR0913, PLR0917 (enhancement of the gland beside the tumour)
@@ -243,7 +250,8 @@ STEPS = (
     Step("ftv", ftv, ("aligned", "motion", "enhancement", "phases", "breast", "roi"), ("voi", "ftv"), forms.FTV),
     Step("stv_proposal", stv_proposal, ("ftv",), ("resample", "stv"), forms.STV),
     Step("bias", estimate, ("aligned", "breast"), ("bias",), forms.FIELDS),
-    Step("harmonised", harmonised, ("aligned", "bias", "breast"), ("resample", "zscore"), forms.HARMONISED),
+    Step("harmonised", harmonised, ("aligned", "bias", "breast"), ("rescale", "resample", "zscore"), forms.HARMONISED),
+    Step("published", published, ("aligned", "bias", "harmonised"), ("rescale", "published"), forms.PUBLISHED),
     Step(
         "background",
         background,
@@ -288,6 +296,7 @@ STEPS = (
             "stv",
             "bias",
             "parenchyma",
+            "rescale",
             "resample",
             "zscore",
             "features",
