@@ -28,9 +28,10 @@ def array(path: Path) -> np.ndarray:
 
 def test_the_mask_and_its_numbers_are_kept_and_agree(cohort: Path) -> None:
     case = cohort / "cases" / CASE
-    labels, numbers = array(case / "masks/breast.nii.gz"), json.loads((case / "breast.json").read_text())
+    labels, numbers = array(case / "maps/breast_labels.nii.gz"), json.loads((case / "breast.json").read_text())
     assert labels.dtype == np.uint8
     assert set(np.unique(labels)) <= {0, 1, 2, 3}
+    assert np.array_equal(array(case / "masks/breast.nii.gz"), labels >= 2)
     voxel = np.prod(nib.load(case / "masks/breast.nii.gz").header.get_zooms(), dtype=float) / 1000
     counted = {"L": np.count_nonzero(labels == 2) * voxel, "R": np.count_nonzero(labels == 3) * voxel}
     assert {s["side"]: pytest.approx(s["cc"], rel=1e-5) for s in numbers["sides"]} == {
@@ -40,7 +41,7 @@ def test_the_mask_and_its_numbers_are_kept_and_agree(cohort: Path) -> None:
 
 def test_the_gland_lies_in_the_breast_and_its_numbers_are_in_the_table(cohort: Path) -> None:
     case = cohort / "cases" / CASE
-    gland, labels = array(case / "masks/fibroglandular.nii.gz") > 0, array(case / "masks/breast.nii.gz")
+    gland, labels = array(case / "masks/fibroglandular.nii.gz") > 0, array(case / "maps/breast_labels.nii.gz")
     assert gland.any()
     assert (labels[gland] >= 2).all()
     assert not (gland & (array(case / "masks/ftv_pe.nii.gz") > 0)).any()

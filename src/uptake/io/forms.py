@@ -111,13 +111,14 @@ def _glance_motion(folder: Path) -> MotionNumbers:
 
 
 def _write_breast(folder: Path, made: BreastMask) -> tuple[str, ...]:
-    write_volume(made.labels, folder / "masks/breast.nii.gz")
+    write_volume(made.labels, folder / "maps/breast_labels.nii.gz")
+    write_volume(made.breast, folder / "masks/breast.nii.gz")
     write_value(made.numbers, folder / "breast.json")
-    return "masks/breast.nii.gz", "breast.json"
+    return "maps/breast_labels.nii.gz", "masks/breast.nii.gz", "breast.json"
 
 
 def _read_breast(folder: Path) -> BreastMask:
-    return BreastMask(read_volume(folder / "masks/breast.nii.gz"), _glance_breast(folder))
+    return BreastMask(read_volume(folder / "maps/breast_labels.nii.gz"), _glance_breast(folder))
 
 
 def _glance_breast(folder: Path) -> BreastNumbers:
