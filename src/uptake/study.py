@@ -56,6 +56,7 @@ class Code(StrEnum):
     CASE_ID = "case-id-collision"
     MASK_GRID = "mask-on-another-grid"
     EMPTY_MASK = "empty-mask"
+    MOTION = "motion-not-correctable"
     NO_SPACE = "output-not-writable"
     WORKER_DIED = "worker-died"
     FAILED = "internal-failure"

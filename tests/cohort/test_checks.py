@@ -13,8 +13,6 @@ from uptake.volume import Array, Grid, Volume
 
 GRID = Grid((12, 10, 8), np.diag([1.0, 1.0, 1.0, 1.0]))
 RANDOM = np.random.default_rng(5)
-SKEWED = np.eye(4)
-SKEWED[0, 1] = 0.2
 
 
 def study(arrays: tuple[Array, ...], grid: Grid = GRID, times: tuple[float | None, ...] = (0.0, 300.0, 600.0)) -> Study:
@@ -57,13 +55,6 @@ def saturated() -> Study:
 
 
 WRONG = {
-    "axes askew": (
-        replace(case(), study=study(raw(1, 2, 3), Grid(GRID.shape, SKEWED)), masks={}), "coordinate system", "warn"
-    ),
-    "a phase without signal": (
-        replace(case(), study=study((raw(100)[0], np.full(GRID.shape, 7.0), raw(180)[0]))),
-        "signal in every acquired phase", "fail",
-    ),
     "clipped intensities": (replace(case(), study=saturated()), "saturation", "warn"),
     "phases in the wrong order": (replace(case(), study=study(raw(200, 100, 180))), "phases in order", "fail"),
     "no times": (replace(case(), study=study(raw(1, 2, 3), times=(None,) * 3)), "phase times", "warn"),

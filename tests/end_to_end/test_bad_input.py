@@ -229,6 +229,7 @@ ELSEWHERE = {
     Code.NO_SPACE,
     Code.PHASES,
     Code.VOI,
+    Code.MOTION,  # needs a setting: in the tests of registration
     Code.FAILED,  # no input: an error of the program, and a killed process
     Code.WORKER_DIED,
 }

@@ -285,3 +285,10 @@ def test_on_the_real_studies_the_field_is_mild_and_simpleitks(ispy1_study: Study
         voi = study.acquisition.layout.slices(box.start, stop, pre.shape)
         low, high = np.percentile(ours[voi], (5, 95))
         assert 0.8 < low < 1 < high < 1.45
+
+
+def test_the_region_breast_needs_a_mask_and_other_regions_do_not_exist(three_phases: Study) -> None:
+    with pytest.raises(ValueError, match="breast mask"):
+        estimate_fields(three_phases, Bias(region="breast"))
+    with pytest.raises(SettingsError, match="region"):
+        Bias(region="heart")  # type: ignore[arg-type]

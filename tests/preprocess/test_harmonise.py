@@ -8,7 +8,7 @@ import pytest
 from uptake.preprocess.bias import correct, estimate_fields
 from uptake.preprocess.harmonise import harmonise
 from uptake.preprocess.normalise import ZScore, zscore
-from uptake.preprocess.resample import Resample, isotropic_grid, resample
+from uptake.preprocess.resample import Resample, isotropic_grid, resample, resample_mask
 from uptake.study import Study
 
 
@@ -51,3 +51,15 @@ def test_the_real_study_comes_out_200_200_120_with_mean_0_and_sd_1_in_little_mem
     assert pooled.std() == pytest.approx(1, abs=1e-5)
     one_phase = 200 * 200 * 120 * 4
     assert peak < 7.5 * one_phase  # three before and three after the z-score, and some
+
+
+def test_over_the_breast_the_z_score_is_taken_inside_the_resampled_mask(three_phases: Study) -> None:
+    fields = estimate_fields(three_phases)
+    breast = three_phases.volumes[0].with_array(three_phases.volumes[0].array > 150)
+    done = harmonise(three_phases, fields, Resample(), ZScore(region="breast"), breast)
+    mask = resample_mask(breast, done.study.grid).array
+    inside = np.concatenate([volume.array[mask] for volume in done.study.volumes]).astype(np.float64)
+    assert inside.mean() == pytest.approx(0, abs=1e-4)
+    assert inside.std() == pytest.approx(1, abs=1e-4)
+    assert done.statistics.n_voxels == inside.size
+    assert harmonise(three_phases, fields, Resample(), ZScore(), breast).statistics.region == "all"

@@ -7,7 +7,8 @@ import pytest
 import SimpleITK as sitk  # noqa: N813
 from scipy.interpolate import BSpline
 
-from uptake.preprocess.n4 import Schedule, evaluate, log_field_lattice, positions, refine
+from uptake.preprocess.n4 import Schedule, evaluate, log_field_lattice
+from uptake.preprocess.splines import positions, refine
 
 SCHEDULE = Schedule(
     levels=4, iterations=50, convergence_threshold=1e-3, fwhm=0.15, wiener_noise=0.01, bins=200, control_points=4

@@ -140,3 +140,46 @@ def test_on_the_real_study_the_pooled_statistics_are_numpys(ispy1_study: Study) 
     assert statistics.n_voxels == 3 * 256 * 256 * 60
     assert statistics.mean == pytest.approx(pooled.mean(), rel=1e-12)
     assert statistics.sd == pytest.approx(pooled.std(), rel=1e-12)
+
+
+def inside(*values: bool) -> Volume:
+    array = np.array(values).reshape(-1, 1, 1)
+    return Volume(array, Grid(array.shape, np.eye(4)))
+
+
+def test_over_the_breast_only_its_voxels_give_mean_and_sd_and_all_are_scaled() -> None:
+    (first, _), statistics = zscore(
+        (volume(100, 0, 2), volume(-50, 4, 6)), ZScore(region="breast"), inside(False, True, True)
+    )
+    assert (statistics.mean, statistics.sd, statistics.n_voxels) == (3, pytest.approx(math.sqrt(5)), 4)
+    assert (statistics.region, statistics.lower, statistics.upper) == ("breast", 0, 6)
+    assert first.array.ravel()[0] == pytest.approx(97 / math.sqrt(5))
+
+
+def test_over_positive_voxels_zero_and_below_are_left_out() -> None:
+    _, statistics = zscore((volume(0, -7, 1e-30), volume(3, 0, 6)), ZScore(region="positive"))
+    assert (statistics.mean, statistics.n_voxels, statistics.region) == (3, 3, "positive")
+
+
+def test_captks_rule_within_the_breast_counts_voxels_of_at_least_1_there() -> None:
+    rule = ZScore(rule="captk", region="breast", quantiles=(0, 0), cutoffs=(0, 0))
+    _, statistics = zscore((volume(50, 0.5, 2, 4),), rule, inside(False, True, True, True))
+    assert (statistics.mean, statistics.n_voxels) == (3, 2)
+
+
+def test_a_breast_that_is_missing_or_lies_elsewhere_is_an_error() -> None:
+    with pytest.raises(ValueError, match="breast mask"):
+        zscore((volume(1, 2),), ZScore(region="breast"))
+    with pytest.raises(ValueError, match="breast mask"):
+        zscore((volume(1, 2),), ZScore(region="breast"), inside(True))
+
+
+def test_an_empty_breast_is_refused() -> None:
+    with pytest.raises(Refusal) as caught:
+        zscore((volume(1, 2),), ZScore(region="breast"), inside(False, False))
+    assert caught.value.code is Code.EMPTY_MASK
+
+
+def test_an_unknown_region_is_refused() -> None:
+    with pytest.raises(SettingsError, match="region"):
+        ZScore(region="heart")  # type: ignore[arg-type]

@@ -12,6 +12,7 @@ from uptake.study import SettingsError, Study
 from uptake.volume import Grid, Volume
 
 LPS = np.diag([-1.0, -1.0, 1.0])
+SPLINE = Resample(interpolation="bspline")
 
 
 def turned(degrees: float, spacing: tuple[float, float, float], origin: tuple[float, float, float]) -> npt.NDArray:
@@ -88,6 +89,74 @@ def test_the_last_of_an_even_number_of_2_mm_slices_is_zero_as_itk_has_it_or_exte
     assert resample(volume, grid).array[0, 0].tolist() == [7, 7, 7, 7, 7, 0]
     assert by_sitk(volume, grid, sitk.sitkLinear)[0, 0].tolist() == [7, 7, 7, 7, 7, 0]
     assert resample(volume, grid, Resample(edge="extend")).array[0, 0].tolist() == [7] * 6
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize(
+    "grid",
+    [isotropic_grid(Grid((31, 24, 9), PLAIN)), Grid((40, 30, 20), SHIFTED), Grid((33, 24, 9), FLIPPED)],
+    ids=["1 mm", "shifted", "flipped"],
+)
+def test_cubic_b_splines_on_aligned_grids_equal_simpleitk_inside_and_at_the_edges(grid: Grid, order: str) -> None:
+    volume = noise((31, 24, 9), PLAIN, order)
+    expected = by_sitk(volume, grid, sitk.sitkBSpline)
+    assert (expected == 0).any()
+    np.testing.assert_allclose(resample(volume, grid, SPLINE).array, expected, atol=1e-4 * 100)
+    assert np.abs(resample(volume, grid, SPLINE).array - resample(volume, grid).array).max() > 10
+
+
+def test_cubic_b_splines_on_oblique_grids_equal_simpleitk() -> None:
+    volume = noise((31, 24, 9), PLAIN)
+    grid = Grid((36, 40, 25), turned(20, (1.0, 0.9, 1.1), (6.0, -26.0, 2.0)))
+    ours, theirs = resample(volume, grid, SPLINE).array, by_sitk(volume, grid, sitk.sitkBSpline)
+    inside = by_sitk(volume.with_array(np.ones_like(volume.array)), grid, sitk.sitkLinear) > 0
+    np.testing.assert_allclose(ours[inside], theirs[inside], atol=1e-4 * 100)
+
+
+def test_cubic_b_splines_give_a_parabola_back_away_from_the_edges() -> None:
+    x = np.arange(40, dtype=np.float32)
+    volume = Volume((x**2)[:, None, None] * np.ones((1, 2, 1), np.float32), Grid((40, 2, 1), np.eye(4)))
+    fine = Grid((60, 2, 1), np.array([[0.5, 0, 0, 5.0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]))
+    found = resample(volume, fine, SPLINE).array[:, 0, 0]
+    np.testing.assert_allclose(found[12:-12], (5 + 0.5 * np.arange(60)[12:-12]) ** 2, rtol=1e-4)
+
+
+def test_cubic_b_splines_keep_a_single_slice_and_two_voxels() -> None:
+    one = Volume(np.full((5, 2, 1), 3.0, np.float32), Grid((5, 2, 1), np.diag([1.0, 1.0, 5.0, 1.0])))
+    found = resample(one, isotropic_grid(one.grid), Resample(interpolation="bspline", edge="extend")).array
+    np.testing.assert_allclose(found, 3, rtol=1e-6)
+    assert found.shape == (5, 2, 5)
+
+
+def test_the_ibsi_grid_of_its_own_example_has_its_size_and_keeps_the_middle() -> None:
+    """IBSI's manual: 4 voxels of 1.2 mm to 1 mm are 5, whose centres begin 0.2 mm before the first one's."""
+    grid = isotropic_grid(Grid((4, 4, 4), np.diag([1.2, 1.2, 1.2, 1.0])), 1.0, "centre")
+    assert grid.shape == (5, 5, 5)
+    np.testing.assert_allclose(grid.origin, [-0.2] * 3, atol=1e-6)
+
+
+@pytest.mark.parametrize(("n", "spacing", "size"), [(60, 2.0, 120), (256, 0.78125, 200), (10, 0.3, 3), (11, 0.3, 4)])
+def test_the_ibsi_grid_rounds_sizes_up(n: int, spacing: float, size: int) -> None:
+    grid = Grid((n, 1, 1), np.diag([spacing, 1, 1, 1]))
+    assert isotropic_grid(grid, 1.0, "centre").shape[0] == size
+
+
+def test_a_mask_by_threshold_is_where_the_linearly_resampled_mask_reaches_a_half() -> None:
+    volume = noise((31, 24, 9), PLAIN)
+    mask = volume.with_array(volume.array > 110)
+    grid = Grid((40, 30, 20), SHIFTED)
+    share = by_sitk(mask.with_array(mask.array.astype(np.float32)), grid, sitk.sitkLinear)
+    clear = np.abs(share - 0.5) > 1e-4
+    found = resample_mask(mask, grid, "threshold")
+    assert found.is_mask
+    assert np.array_equal(found.array[clear], share[clear] >= 0.5)
+    assert not np.array_equal(found.array, resample_mask(mask, grid).array)
+
+
+def test_a_voxel_that_is_half_covered_is_in_a_mask_by_threshold() -> None:
+    mask = Volume(np.array([[[True, False, True]]]), Grid((1, 1, 3), np.diag([1.0, 1.0, 2.0, 1.0])))
+    found = resample_mask(mask, Grid((1, 1, 5), np.eye(4)), "threshold")
+    assert found.array.ravel().tolist() == [True, True, False, True, True]
 
 
 def test_linear_between_two_voxels_is_their_weighted_mean() -> None:
@@ -198,6 +267,8 @@ def test_a_constant_image_stays_constant(value: float, shape: tuple[int, int, in
         ({"spacing_mm": float("nan")}, "spacing_mm"),
         ({"interpolation": "sinc"}, "sinc"),
         ({"edge": "wrap"}, "wrap"),
+        ({"mask": "linear"}, "mask"),
+        ({"placement": "corner"}, "placement"),
     ],
 )
 def test_a_senseless_setting_is_refused_by_name(wrong: dict, says: str) -> None:
@@ -216,3 +287,12 @@ def test_the_real_study_comes_out_200_200_120_and_equal_to_simpleitk(ispy1_study
     assert grid.shape == (200, 200, 120)
     expected = by_sitk(volume.with_array(volume.array.astype(np.float32)), grid, sitk.sitkLinear)
     np.testing.assert_allclose(resample(volume, grid).array, expected, atol=1e-4)
+
+
+def test_the_real_study_by_cubic_b_splines_equals_simpleitk(ispy1_study: Study) -> None:
+    volume = ispy1_study.volumes[1]
+    grid = isotropic_grid(volume.grid)
+    expected = by_sitk(volume.with_array(volume.array.astype(np.float32)), grid, sitk.sitkBSpline)
+    found = resample(volume, grid, SPLINE).array
+    np.testing.assert_allclose(found, expected, atol=1e-4 * float(volume.array.max()))
+    assert np.abs(found - expected).mean() < 1e-3

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from uptake.preprocess.breast import BreastMask, BreastNumbers, Part, Side
 from uptake.report import panels
 from uptake.report.panels import Frame
 from uptake.report.planes import plane
@@ -177,3 +178,16 @@ def test_one_field_per_phase_is_shown_per_phase_with_limits_of_at_least_two_perc
 @pytest.mark.parametrize(("width", "bar"), [(400, 100), (199, 20), (81, 20), (79, 10), (3, 1)])
 def test_a_scale_bar_has_a_round_length_of_at_most_a_quarter(width: float, bar: int) -> None:
     assert panels.bar_mm(width) == bar
+
+
+def test_the_breast_is_outlined_before_contrast_in_slices_through_it(view: CaseView) -> None:
+    labels = np.zeros(view.study.grid.shape, np.uint8)
+    labels[5:20, 3:17, 1:9] = Part.LEFT_BREAST
+    labels[:, :, 0] = Part.CHEST_WALL
+    numbers = BreastNumbers("sagittal", (Side("L", 2.2),), None, 0.5, "dark")
+    pictures = panels.breast_pictures(
+        panels.scene(replace(view, breast=BreastMask(Volume(labels, view.study.grid), numbers)))
+    )
+    assert 2 <= len(pictures) <= 3
+    assert all(picture.breast and not picture.fgt and not picture.ftv for picture in pictures)
+    assert panels.breast_pictures(panels.scene(view)) == ()

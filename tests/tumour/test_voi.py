@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from uptake.phantom import make
 from uptake.study import Box, Code, Recorded, Refusal
-from uptake.tumour.voi import UserVoi, Voi, VoiChoice, VoiRegion, choose_voi
+from uptake.tumour.voi import UserVoi, Voi, VoiChoice, VoiRegion, choose_voi, region_of
 from uptake.volume import DCM2NIIX, Grid, Layout, Volume
 
 GRID = Grid((40, 30, 20), np.diag([1.0, 1.0, 2.0, 1.0]))
@@ -92,3 +93,41 @@ def test_an_unusable_voi_is_refused(
     with pytest.raises(Refusal) as refused:
         chosen(recorded, user, settings, lesion)
     assert refused.value.code is code
+
+
+def test_an_automatic_voi_keeps_to_the_breast_where_one_is_given() -> None:
+    phantom = make(seed=3, size="small")
+    pre, early, _ = phantom.study.volumes
+    heart = np.zeros(pre.array.shape, bool)
+    heart[50:, 20:45, 5:20] = True
+    before, after = pre.array.copy(), early.array.copy()
+    before[heart], after[heart] = before.max(), 4 * before.max()
+    volumes = pre.with_array(before), pre.with_array(after)
+    layout = phantom.study.acquisition.layout
+    alone, _ = choose_voi(*volumes, layout, Recorded(), None, Voi())
+    breast = pre.with_array(~heart)
+    choice, region = choose_voi(*volumes, layout, Recorded(), None, Voi(), breast)
+    inside = region_of(Box(choice.start, choice.end), (), pre.array.shape, layout).inside
+    astray = region_of(Box(alone.start, alone.end), (), pre.array.shape, layout).inside
+    assert inside[phantom.lesion.array].mean() > 0.8
+    assert astray[phantom.lesion.array].mean() < 0.5
+    assert not (region.inside & heart).any()
+    assert "in the breast" in choice.words
+
+
+def test_a_breast_that_does_not_enhance_is_refused_and_named() -> None:
+    phantom = make(seed=3, size="small")
+    pre, early, _ = phantom.study.volumes
+    nothing = pre.with_array(np.zeros(pre.array.shape, bool))
+    with pytest.raises(Refusal, match="of the breast"):
+        choose_voi(pre, early, DCM2NIIX, Recorded(), None, Voi(), nothing)
+
+
+def test_a_recorded_voi_is_not_cut_to_the_breast() -> None:
+    phantom = make(seed=3, size="small")
+    pre, early, _ = phantom.study.volumes
+    nothing = pre.with_array(np.zeros(pre.array.shape, bool))
+    recorded = phantom.study.acquisition.recorded
+    _, region = choose_voi(pre, early, DCM2NIIX, recorded, None, Voi(), nothing)
+    assert np.array_equal(region.inside, choose_voi(pre, early, DCM2NIIX, recorded, None, Voi())[1].inside)
+    assert region.inside.any()

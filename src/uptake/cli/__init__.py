@@ -32,6 +32,9 @@ Jobs = Annotated[int | None, typer.Option("--jobs", min=1, help="processes; defa
 Scheduler = Annotated[str | None, typer.Option("--scheduler", metavar="ADDRESS", help="of a Dask scheduler, tcp://...")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="show what would run and why, and do nothing")]
 Json = Annotated[bool, typer.Option("--json", help="the result as JSON, for machines")]
+Profile = Annotated[
+    str | None, typer.Option("--profile", metavar="NAME", help="default, ispy1-release: settings by name")
+]
 SettingsFile = Annotated[Path | None, typer.Option("--settings", metavar="FILE", help="a TOML file of settings")]
 Assignments = Annotated[list[str] | None, typer.Option("--set", metavar="SECTION.NAME=VALUE", help="one setting")]
 VoiOption = Annotated[
@@ -73,6 +76,7 @@ def run(  # noqa: PLR0917 (options)
     jobs: Jobs = None,
     scheduler: Scheduler = None,
     voi: VoiOption = None,
+    profile: Profile = None,
     settings: SettingsFile = None,
     assign: Assignments = None,
     dry_run: DryRun = False,
@@ -84,7 +88,13 @@ def run(  # noqa: PLR0917 (options)
     given = _sections(assign)
     if dry_run:
         planned = verbs.planned(
-            sources or [], out, cases=case or [], regions=_regions(voi or []), settings_file=settings, **given
+            sources or [],
+            out,
+            cases=case or [],
+            regions=_regions(voi or []),
+            profile=profile,
+            settings_file=settings,
+            **given,
         )
         show_plan(planned, as_json)
     with _progress(quiet=as_json) as on_event:
@@ -95,6 +105,7 @@ def run(  # noqa: PLR0917 (options)
             jobs=jobs,
             scheduler=scheduler,
             regions=_regions(voi or []),
+            profile=profile,
             settings_file=settings,
             on_event=on_event,
             **given,
@@ -283,6 +294,7 @@ def doctor(
 @app.command()
 def config(
     cohort: Annotated[Path | None, typer.Argument(metavar="[COHORT]", help="show a cohort's settings")] = None,
+    profile: Profile = None,
     settings: SettingsFile = None,
     assign: Assignments = None,
     origins: Annotated[bool, typer.Option("--origins", help="a table of values and where each came from")] = False,
@@ -291,7 +303,7 @@ def config(
     """The settings as a commented TOML file, or each with its origin."""
     from uptake import verbs
 
-    shown = verbs.config(cohort, settings_file=settings, **_sections(assign))
+    shown = verbs.config(cohort, profile=profile, settings_file=settings, **_sections(assign))
     if as_json:
         typer.echo(json.dumps([vars(item) for item in shown.items], indent=2))
     elif origins:

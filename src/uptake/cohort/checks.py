@@ -1,7 +1,8 @@
 """Checks of one case, as in the paper's technical validation: what was found, what is allowed.
 
 A check is one function of a case; `CHECKS` is the list. Source: Chitalia et al., Scientific Data 2022;9:440,
-"Technical Validation": a defined coordinate system, non-zero voxels, uniform spacing and intensity distribution.
+"Technical Validation": uniform spacing and intensity distribution. What it asks of the images of every step, a defined
+coordinate system and voxels that are not zero, stands in `uptake.cohort.stages`.
 """
 
 from __future__ import annotations
@@ -37,31 +38,6 @@ class Finding:
 def check_case(case: Case) -> tuple[Finding, ...]:
     """Every finding of every check, in the order of `CHECKS`."""
     return tuple(finding for check in CHECKS for finding in check(case))
-
-
-def coordinate_system(case: Case) -> Iterator[Finding]:
-    """Axes at right angles and a right-handed or left-handed, non-degenerate frame, within 0.1 degrees."""
-    direction = case.study.grid.direction
-    skew = float(np.abs(direction.T @ direction - np.eye(3)).max())
-    status: Status = "pass" if skew < np.sin(np.radians(0.1)) else "warn"
-    yield Finding(
-        "coordinate system",
-        status,
-        f"largest cosine between axes {skew:.4f}",
-        "below 0.0017",
-        "look at the source's geometry",
-    )
-
-
-def non_zero(case: Case) -> Iterator[Finding]:
-    """Every phase holds signal: the share of voxels above zero."""
-    for name, study in (("acquired", case.study), ("harmonised", case.harmonised)):
-        if study is None:
-            continue
-        spreads = [float(np.ptp(volume.array)) for volume in study.volumes]
-        status: Status = "pass" if min(spreads) > 0 else "fail"
-        words = ", ".join(f"{spread:.4g}" for spread in spreads)
-        yield Finding(f"signal in every {name} phase", status, f"range per phase {words}", "above 0")
 
 
 def saturation(case: Case) -> Iterator[Finding]:
@@ -146,8 +122,6 @@ def _touches_edge(mask: Volume) -> bool:
 
 
 CHECKS: tuple[Callable[[Case], Iterator[Finding]], ...] = (
-    coordinate_system,
-    non_zero,
     saturation,
     phase_order,
     harmonised_grid,

@@ -15,11 +15,14 @@ from uptake.io.nifti import read_mask, read_volume, write_volume
 from uptake.io.store import Form
 from uptake.io.tables import write_csv
 from uptake.io.values import from_plain, read_value, to_plain, write_value
+from uptake.preprocess.breast import BreastMask, BreastNumbers
 from uptake.preprocess.harmonise import Harmonised
+from uptake.preprocess.motion import Aligned, MotionNumbers
 from uptake.preprocess.normalise import Statistics
 from uptake.study import Acquisition, Phase, Study
 from uptake.tumour.enhancement import Enhancement
 from uptake.tumour.ftv import FtvNumbers, FtvResult
+from uptake.tumour.parenchyma import Background, ParenchymaNumbers
 from uptake.tumour.stv import StvNumbers
 from uptake.volume import Shape, Volume
 
@@ -83,6 +86,59 @@ def _read_study(folder: Path) -> Study:
     return Study(file.case_id, phases, file.acquisition)
 
 
+def _write_motion(folder: Path, made: Aligned) -> tuple[str, ...]:
+    phases = tuple(f"aligned/{folder.name}_{n:04d}.nii.gz" for n in range(len(made.phases)))
+    jacobians = tuple(f"maps/jacobian_{n:04d}.nii.gz" for n in range(1, 1 + len(made.jacobians)))
+    _remove_others(folder / "aligned", "*.nii.gz", phases)
+    _remove_others(folder / "maps", "jacobian*.nii.gz", jacobians)
+    for name, volume in zip((*phases, *jacobians), (*made.phases, *made.jacobians), strict=True):
+        write_volume(volume, folder / name)
+    write_value(made.numbers, folder / "motion.json")
+    return (*phases, *jacobians, "motion.json")
+
+
+def _read_motion(folder: Path) -> Aligned:
+    numbers = _glance_motion(folder)
+    if numbers.correction == "no":
+        return Aligned(numbers)
+    volumes = tuple(read_volume(path) for path in sorted((folder / "aligned").glob("*.nii.gz")))
+    jacobians = tuple(read_volume(path) for path in sorted((folder / "maps").glob("jacobian*.nii.gz")))
+    return Aligned(numbers, volumes, jacobians)
+
+
+def _glance_motion(folder: Path) -> MotionNumbers:
+    return read_value(MotionNumbers, folder / "motion.json")
+
+
+def _write_breast(folder: Path, made: BreastMask) -> tuple[str, ...]:
+    write_volume(made.labels, folder / "maps/breast_labels.nii.gz")
+    write_volume(made.breast, folder / "masks/breast.nii.gz")
+    write_value(made.numbers, folder / "breast.json")
+    return "maps/breast_labels.nii.gz", "masks/breast.nii.gz", "breast.json"
+
+
+def _read_breast(folder: Path) -> BreastMask:
+    return BreastMask(read_volume(folder / "maps/breast_labels.nii.gz"), _glance_breast(folder))
+
+
+def _glance_breast(folder: Path) -> BreastNumbers:
+    return read_value(BreastNumbers, folder / "breast.json")
+
+
+def _write_background(folder: Path, made: Background) -> tuple[str, ...]:
+    write_volume(made.fgt, folder / "masks/fibroglandular.nii.gz")
+    write_value(made.numbers, folder / "parenchyma.json")
+    return "masks/fibroglandular.nii.gz", "parenchyma.json"
+
+
+def _read_background(folder: Path) -> Background:
+    return Background(read_mask(folder / "masks/fibroglandular.nii.gz"), _glance_background(folder))
+
+
+def _glance_background(folder: Path) -> ParenchymaNumbers:
+    return read_value(ParenchymaNumbers, folder / "parenchyma.json")
+
+
 def _write_maps(folder: Path, maps: Enhancement) -> tuple[str, ...]:
     write_volume(maps.pe, folder / "maps/pe.nii.gz")
     write_volume(maps.ser, folder / "maps/ser.nii.gz")
@@ -142,6 +198,21 @@ def _read_harmonised(folder: Path) -> Harmonised:
     phases = tuple(Phase(read_volume(p), t) for p, t in zip(paths, plain["times_s"], strict=True))
     study = Study(folder.name, phases, acquisition)
     return Harmonised(study, from_plain(Statistics, plain["statistics"]))
+
+
+def _write_published(folder: Path, images: tuple[tuple[str, Volume], ...]) -> tuple[str, ...]:
+    names = tuple(f"published/{name}" for name, _ in images)
+    for path in sorted((folder / "published").rglob("*.nii.gz")):
+        if path.relative_to(folder).as_posix() not in names:
+            path.unlink()
+    for name, (_, volume) in zip(names, images, strict=True):
+        write_volume(volume, folder / name)
+    return names
+
+
+def _read_published(folder: Path) -> tuple[tuple[str, Volume], ...]:
+    paths = sorted((folder / "published").rglob("*.nii.gz"))
+    return tuple((path.relative_to(folder / "published").as_posix(), read_volume(path)) for path in paths)
 
 
 def _write_stv(folder: Path, stv: StvFiles) -> tuple[str, ...]:
@@ -233,10 +304,14 @@ def _remove_others(folder: Path, pattern: str, names: tuple[str, ...]) -> None:
 
 
 STUDY = Form(_write_study, _read_study, lambda folder: read_value(StudyFile, folder / "study.json"))
+MOTION = Form(_write_motion, _read_motion, _glance_motion)
+BREAST = Form(_write_breast, _read_breast, _glance_breast)
+BACKGROUND = Form(_write_background, _read_background, _glance_background)
 MAPS = Form(_write_maps, _read_maps, lambda _: None)
 FTV = Form(_write_ftv, _read_ftv, _glance_ftv)
 FIELDS = Form(_write_fields, _read_fields, lambda _: None)
 HARMONISED = Form(_write_harmonised, _read_harmonised, lambda _: None)
+PUBLISHED = Form(_write_published, _read_published, lambda _: None)
 STV = Form(_write_stv, _read_stv, _glance_stv)
 FEATURES = Form(_write_features, _read_features, _read_features)
 CHECKED = Form(_write_checks, _read_checks, _read_checks)

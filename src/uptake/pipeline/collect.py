@@ -27,8 +27,10 @@ from uptake.io.tables import Sheet, write_csv, write_xlsx
 from uptake.pipeline.plan import Step
 from uptake.pipeline.runner import Input, Place, Run, run_steps
 from uptake.pipeline.settings import Settings
+from uptake.preprocess.breast import BreastNumbers
 from uptake.report import CohortCase, CohortView, RefusedRow, cohort_page
 from uptake.tumour.ftv import FtvNumbers
+from uptake.tumour.parenchyma import ParenchymaNumbers
 from uptake.tumour.stv import StvNumbers
 
 Row = dict[str, object]
@@ -43,6 +45,8 @@ class Glance:
     study: StudyFile | None
     ftv: FtvNumbers | None
     stv: StvNumbers | None
+    breast: BreastNumbers | None
+    parenchyma: ParenchymaNumbers | None
     features: CaseFeatures | None
     findings: tuple[Finding, ...]
     thumbnail: bytes | None
@@ -87,7 +91,7 @@ def tables(cases: Sequence[Glance], refused_sources: Sequence[Row]) -> Tables:
     )
     return Tables(
         studies=tuple(_study_row(case.study) for case in cases if case.study),
-        ftv=tuple(_ftv_row(case.case_id, case.ftv, case.stv) for case in cases if case.ftv),
+        ftv=tuple({**_ftv_row(case.case_id, case.ftv, case.stv), **_breast_row(case)} for case in cases if case.ftv),
         features=tuple(_feature_row(case.case_id, case.features) for case in cases if case.features),
         checks=tuple({"case_id": case.case_id, **vars(item)} for case in cases for item in case.findings),
         refusals=(*of_cases, *refused_sources),
@@ -161,6 +165,8 @@ def _glance(cohort: Cohort, record: CaseRecord) -> Glance:
         study=seen("study", forms.STUDY),  # type: ignore[arg-type]
         ftv=seen("ftv", forms.FTV),  # type: ignore[arg-type]
         stv=seen("stv_proposal", forms.STV),  # type: ignore[arg-type]
+        breast=seen("breast", forms.BREAST),  # type: ignore[arg-type]
+        parenchyma=seen("background", forms.BACKGROUND),  # type: ignore[arg-type]
         features=seen("features", forms.FEATURES),  # type: ignore[arg-type]
         findings=seen("checks", forms.CHECKED) or (),  # type: ignore[arg-type]
         thumbnail=seen("report", forms.PAGE),  # type: ignore[arg-type]
@@ -199,6 +205,20 @@ def _ftv_row(case_id: str, ftv: FtvNumbers, stv: StvNumbers | None) -> Row:
     row["stv_proposal_cc"] = stv.stv_proposal_cc if stv else None
     row["stv_to_ftv_ratio"] = stv.ratio_to_ftv if stv else None
     return row
+
+
+def _breast_row(case: Glance) -> Row:
+    """Volume of each breast in cc, and the gland's share and enhancement outside the lesion."""
+    cc = {side.side: side.cc for side in case.breast.sides} if case.breast else {}
+    gland = case.parenchyma.whole if case.parenchyma else None
+    return {
+        "breast_left_cc": cc.get("L"),
+        "breast_right_cc": cc.get("R"),
+        "fgt_cc": gland.fgt_cc if gland else None,
+        "fgt_percent": gland.fgt_percent if gland else None,
+        "bpe_mean_pe_percent": gland.mean_pe_percent if gland else None,
+        "bpe_above_threshold_percent": gland.above_percent if gland else None,
+    }
 
 
 def _feature_row(case_id: str, features: CaseFeatures) -> Row:

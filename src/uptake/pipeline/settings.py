@@ -13,11 +13,16 @@ from typing import Any
 
 from uptake.features import Features
 from uptake.io.dicom.read import Dicom
+from uptake.pipeline.published import Published
 from uptake.preprocess.bias import Bias
+from uptake.preprocess.breast import Breast
+from uptake.preprocess.motion import Motion
 from uptake.preprocess.normalise import ZScore
 from uptake.preprocess.resample import Resample
+from uptake.preprocess.rescale import Rescale
 from uptake.study import SettingsError
 from uptake.tumour.ftv import Ftv
+from uptake.tumour.parenchyma import Parenchyma
 from uptake.tumour.phases import Timing
 from uptake.tumour.stv import Stv
 from uptake.tumour.voi import Voi
@@ -31,12 +36,17 @@ class Settings:
 
     dicom: Dicom = field(default_factory=Dicom)
     timing: Timing = field(default_factory=Timing)
+    motion: Motion = field(default_factory=Motion)
+    breast: Breast = field(default_factory=Breast)
     voi: Voi = field(default_factory=Voi)
     ftv: Ftv = field(default_factory=Ftv)
     stv: Stv = field(default_factory=Stv)
     bias: Bias = field(default_factory=Bias)
+    parenchyma: Parenchyma = field(default_factory=Parenchyma)
+    rescale: Rescale = field(default_factory=Rescale)
     resample: Resample = field(default_factory=Resample)
     zscore: ZScore = field(default_factory=ZScore)
+    published: Published = field(default_factory=Published)
     features: Features = field(default_factory=Features)
 
 

@@ -13,7 +13,11 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
+from uptake.cohort import breast as breast_checks
+from uptake.cohort import stages
+from uptake.cohort.artefacts import bright_outside, one_scale, signal_void
 from uptake.cohort.checks import Finding, check_case
+from uptake.cohort.movement import Moved, movement
 from uptake.features import Feature, Features, FeatureTable, catalogue, extract
 from uptake.io import forms
 from uptake.io.dicom.read import Dicom, read_study
@@ -21,15 +25,22 @@ from uptake.io.dicom.scan import StudySource
 from uptake.io.forms import CaseFeatures, Page, StvFiles
 from uptake.io.given import GivenVoi, StvMask, on_grid
 from uptake.pipeline.plan import Step
-from uptake.preprocess.bias import Bias, estimate_fields
+from uptake.pipeline.published import published
+from uptake.preprocess.bias import Bias, corrected, estimate_fields
+from uptake.preprocess.breast import WEAK_SUPPORT, Breast, BreastMask, breast_mask
+from uptake.preprocess.foreground import foreground
 from uptake.preprocess.harmonise import Harmonised, harmonise
+from uptake.preprocess.motion import Aligned, align, applied
+from uptake.preprocess.normalise import ZScore
 from uptake.preprocess.resample import Resample, isotropic_grid, resample_mask
+from uptake.preprocess.rescale import Rescale
 from uptake.report import CaseView, case_page, thumbnail
 from uptake.report.view import StvSource
 from uptake.study import Case, Code, Refusal, Study
 from uptake.tumour import ftv as functional
 from uptake.tumour.enhancement import Enhancement, enhancement
 from uptake.tumour.ftv import Ftv, FtvResult
+from uptake.tumour.parenchyma import Background, Breasts, Parenchyma, background_enhancement
 from uptake.tumour.phases import PhaseChoice, choose_phases
 from uptake.tumour.stv import Stv, propose_stv
 from uptake.tumour.voi import Voi, choose_voi
@@ -63,34 +74,82 @@ def deliver(study: Study, phases: PhaseChoice) -> Study:
     return Study(study.case_id, tuple(study.phases[n] for n in phases.indices), study.acquisition)
 
 
-def enhance(delivered: Study) -> Enhancement:
-    """PE and SER on raw intensities."""
-    return enhancement(*delivered.volumes)
+def find_breast(delivered: Study, settings: Breast) -> BreastMask:
+    """Air, breast and chest wall, from the pre-contrast phase alone."""
+    made = delivered.acquisition
+    return breast_mask(delivered.volumes[0], made.laterality, settings, slice_axis=made.layout.axes.index(2))
 
 
-def ftv(
-    delivered: Study, maps: Enhancement, phases: PhaseChoice, roi: GivenVoi | None, voi: Voi, settings: Ftv
+def enhance(aligned: Study) -> Enhancement:
+    """PE and SER on raw intensities, motion-corrected ones where that was asked for."""
+    return enhancement(*aligned.volumes)
+
+
+def ftv(  # noqa: PLR0913, PLR0917 (what a tumour volume depends on)
+    aligned: Study,
+    motion: Aligned,
+    maps: Enhancement,
+    phases: PhaseChoice,
+    breast: BreastMask,
+    roi: GivenVoi | None,
+    voi: Voi,
+    settings: Ftv,
 ) -> FtvResult:
-    """Both functional tumour volumes with all their numbers, on raw intensities of the acquired grid."""
-    pre, early, late = delivered.volumes
-    layout, recorded = delivered.acquisition.layout, delivered.acquisition.recorded
+    """Both functional tumour volumes with all their numbers, on raw intensities of the acquired grid.
+
+    On motion-corrected ones where that was asked for; the numbers say so.
+    """
+    pre, early, late = aligned.volumes
+    layout, recorded = aligned.acquisition.layout, aligned.acquisition.recorded
     user = on_grid(roi, pre.grid, layout) if roi else None
-    choice, region = choose_voi(pre, early, layout, recorded, user, voi)
+    choice, region = choose_voi(pre, early, layout, recorded, user, voi, breast.breast if breast.numbers.sure else None)
     limits = functional.thresholds(pre.array, region, recorded, settings)
     masks = functional.functional_tumour_volume((pre, early, late), maps, region, limits)
-    return functional.measure(masks, maps, limits, phases, choice)
+    measured = functional.measure(masks, maps, limits, phases, choice)
+    numbers = dataclasses.replace(measured.numbers, motion_correction=motion.numbers.correction)
+    return dataclasses.replace(measured, numbers=numbers)
 
 
-def estimate(delivered: Study, settings: Bias) -> tuple[Volume, ...]:
+def estimate(aligned: Study, breast: BreastMask, settings: Bias) -> tuple[Volume, ...]:
     """The bias field, one for all phases or one for each."""
-    return estimate_fields(delivered, settings)
+    return estimate_fields(aligned, settings, breast.breast if settings.region == "breast" else None)
+
+
+def harmonised(
+    aligned: Study,
+    fields: tuple[Volume, ...],
+    breast: BreastMask,
+    rescale: Rescale,
+    resample: Resample,
+    zscore: ZScore,
+) -> Harmonised:
+    """Every phase in comparable intensities on cubic voxels."""
+    return harmonise(aligned, fields, resample, zscore, breast.breast, rescale)
+
+
+def background(  # noqa: PLR0913, PLR0917 (enhancement of the gland beside the tumour)
+    aligned: Study,
+    fields: tuple[Volume, ...],
+    breast: BreastMask,
+    maps: Enhancement,
+    found: FtvResult,
+    proposal: StvFiles,
+    settings: Parenchyma,
+) -> Background:
+    """The gland outside FTV and STV proposal, and its enhancement."""
+    lesion = found.pe_mask.with_array(found.pe_mask.array | proposal.acquired.array)
+    breasts = Breasts(breast.sides(), breast.numbers.fat == "bright")
+    pre = corrected(aligned.volumes[0], fields[0])
+    return background_enhancement(
+        pre, maps.pe, breasts, lesion, float(found.numbers.pe_threshold_percent.value), settings
+    )
 
 
 def stv_proposal(found: FtvResult, resample: Resample, settings: Stv) -> StvFiles:
     """The proposed structural tumour volume on the acquired and on the isotropic grid."""
     made = propose_stv(found.pe_mask, found.numbers.ftv_ser_cc, settings)
-    grid = isotropic_grid(made.mask.grid, resample.spacing_mm)
-    return StvFiles(resample_mask(made.mask, grid), made.mask, made.numbers)
+    grid = isotropic_grid(made.mask.grid, resample.spacing_mm, resample.placement)
+    return StvFiles(resample_mask(made.mask, grid, resample.mask), made.mask, made.numbers)
 
 
 def choose_stv(proposal: StvFiles, harmonised: Harmonised, reader: StvMask | None, truth: StvMask | None) -> ChosenStv:
@@ -110,19 +169,48 @@ def features(harmonised: Harmonised, stv: ChosenStv, settings: Features) -> Case
     return CaseFeatures(extract(harmonised.study.volumes[1], stv.isotropic, settings), stv.source)
 
 
-def checks(study: Study, found: FtvResult, harmonised: Harmonised, proposal: StvFiles) -> tuple[Finding, ...]:
-    """The findings of every check of the case."""
-    masks = {"ftv_pe": found.pe_mask, "ftv": found.ser_mask, "stv_proposal": proposal.acquired}
-    return check_case(Case(study, harmonised.study, masks))
-
-
-def page(  # noqa: PLR0913, PLR0917 (a page shows everything)
+def checks(  # noqa: PLR0913, PLR0917 (they look at everything)
     study: Study,
-    maps: Enhancement,
+    aligned: Study,
+    breast: BreastMask,
+    motion: Aligned,
     found: FtvResult,
     fields: tuple[Volume, ...],
     harmonised: Harmonised,
     proposal: StvFiles,
+    background: Background,
+) -> tuple[Finding, ...]:
+    """The findings of every check of the case, on the images of every step."""
+    pre, early, _ = aligned.volumes
+    body = pre.with_array(foreground(pre.array, pre.grid.spacing_mm))
+    masks = {"ftv_pe": found.pe_mask, "ftv": found.ser_mask, "stv_proposal": proposal.acquired}
+    findings = check_case(Case(study, harmonised.study, masks))
+    gland = background.numbers
+    return (
+        *findings,
+        *stages.stage("acquired", study),
+        *(stages.stage("motion-corrected", aligned) if motion.phases else ()),
+        *stages.fields(fields),
+        *stages.stage("harmonised", harmonised.study),
+        *one_scale(study.volumes, body),
+        *bright_outside(early, body),
+        *signal_void(pre, breast.breast, body),
+        *movement(_moved(motion), found.pe_mask),
+        breast_checks.outlined(breast.numbers.chest_wall_support, WEAK_SUPPORT, breast.numbers.notes),
+        breast_checks.background_enhancement(gland.whole.above_percent, gland.pe_threshold_percent),
+    )
+
+
+def page(  # noqa: PLR0913, PLR0917 (a page shows everything)
+    study: Study,
+    breast: BreastMask,
+    maps: Enhancement,
+    found: FtvResult,
+    fields: tuple[Volume, ...],
+    motion: Aligned,
+    harmonised: Harmonised,
+    proposal: StvFiles,
+    background: Background,
     stv: ChosenStv,
     table: CaseFeatures,
     findings: tuple[Finding, ...],
@@ -141,6 +229,9 @@ def page(  # noqa: PLR0913, PLR0917 (a page shows everything)
         harmonised=harmonised.study,
         fields=fields,
         findings=findings,
+        breast=breast,
+        background=background,
+        motion=motion.numbers,
         features=tuple(table.table),
         version=metadata.version("uptake"),
         settings=tuple(line for section in sections for line in _lines(section)),
@@ -152,20 +243,64 @@ STEPS = (
     Step("study", read, ("source",), ("dicom",), forms.STUDY),
     Step("phases", choose_phases, ("study",), ("timing",)),
     Step("delivered", deliver, ("study", "phases")),
-    Step("enhancement", enhance, ("delivered",), (), forms.MAPS),
-    Step("ftv", ftv, ("delivered", "enhancement", "phases", "roi"), ("voi", "ftv"), forms.FTV),
+    Step("breast", find_breast, ("delivered",), ("breast",), forms.BREAST),
+    Step("motion", align, ("delivered",), ("motion",), forms.MOTION),
+    Step("aligned", applied, ("delivered", "motion")),
+    Step("enhancement", enhance, ("aligned",), (), forms.MAPS),
+    Step("ftv", ftv, ("aligned", "motion", "enhancement", "phases", "breast", "roi"), ("voi", "ftv"), forms.FTV),
     Step("stv_proposal", stv_proposal, ("ftv",), ("resample", "stv"), forms.STV),
-    Step("bias", estimate, ("delivered",), ("bias",), forms.FIELDS),
-    Step("harmonised", harmonise, ("delivered", "bias"), ("resample", "zscore"), forms.HARMONISED),
+    Step("bias", estimate, ("aligned", "breast"), ("bias",), forms.FIELDS),
+    Step("harmonised", harmonised, ("aligned", "bias", "breast"), ("rescale", "resample", "zscore"), forms.HARMONISED),
+    Step("published", published, ("aligned", "bias", "harmonised"), ("rescale", "published"), forms.PUBLISHED),
+    Step(
+        "background",
+        background,
+        ("aligned", "bias", "breast", "enhancement", "ftv", "stv_proposal"),
+        ("parenchyma",),
+        forms.BACKGROUND,
+    ),
     Step("reader", None, ("harmonised", "stv_proposal"), awaits="a reader's structural tumour volume"),
     Step("stv", choose_stv, ("stv_proposal", "harmonised", "reader", "truth")),
     Step("features", features, ("harmonised", "stv"), ("features",), forms.FEATURES),
-    Step("checks", checks, ("study", "ftv", "harmonised", "stv_proposal"), (), forms.CHECKED),
+    Step(
+        "checks",
+        checks,
+        ("study", "aligned", "breast", "motion", "ftv", "bias", "harmonised", "stv_proposal", "background"),
+        (),
+        forms.CHECKED,
+    ),
     Step(
         "report",
         page,
-        ("study", "enhancement", "ftv", "bias", "harmonised", "stv_proposal", "stv", "features", "checks"),
-        ("dicom", "timing", "voi", "ftv", "stv", "bias", "resample", "zscore", "features"),
+        (
+            "study",
+            "breast",
+            "enhancement",
+            "ftv",
+            "bias",
+            "motion",
+            "harmonised",
+            "stv_proposal",
+            "background",
+            "stv",
+            "features",
+            "checks",
+        ),
+        (
+            "dicom",
+            "timing",
+            "motion",
+            "breast",
+            "voi",
+            "ftv",
+            "stv",
+            "bias",
+            "parenchyma",
+            "rescale",
+            "resample",
+            "zscore",
+            "features",
+        ),
         forms.PAGE,
     ),
 )
@@ -177,6 +312,15 @@ SOURCES: Mapping[str, str] = {
     "truth": "a phantom's true structural tumour volume",
 }
 """What a case gets from outside; a reader's mask is a step of the table."""
+
+
+def _moved(motion: Aligned) -> list[Moved]:
+    jacobians = motion.jacobians or (None,) * len(motion.numbers.phases)
+    return [
+        Moved(phase.phase, shift.median_mm, shift.p95_mm, jacobian)
+        for phase, jacobian in zip(motion.numbers.phases, jacobians, strict=True)
+        for shift in (phase.corrected or phase.acquired,)
+    ]
 
 
 def _lines(section: Any) -> list[tuple[str, str]]:  # noqa: ANN401 (any step's settings)

@@ -14,11 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from uptake.preprocess.foreground import foreground
-from uptake.preprocess.n4 import Schedule, evaluate, log_field_lattice, positions
+from uptake.preprocess.n4 import Schedule, evaluate, log_field_lattice
+from uptake.preprocess.splines import positions
 from uptake.study import Code, Refusal, SettingsError, Study
 from uptake.volume import Array, Volume
 
 Engine = Literal["uptake", "simpleitk"]
+Region = Literal["body", "breast"]
 Mask = npt.NDArray[np.bool_]
 Field = npt.NDArray[np.float32]
 Samples = npt.NDArray[np.intp]
@@ -39,6 +41,9 @@ class Bias:
     engine: Annotated[
         Engine, "uptake (separable, the same to 0.1 %) or simpleitk (the reference implementation, 50 times slower)"
     ] = "uptake"
+    region: Annotated[
+        Region, "body: all that is no air; breast: the breast mask, chest wall left out. The voxels to learn from"
+    ] = "body"
     shrink: Annotated[int, "voxels; every so many along each axis are used for the estimate"] = 4
     levels: Annotated[int, "mesh sizes, each half the one before"] = 4
     iterations: Annotated[int, "most iterations per level"] = 50
@@ -53,6 +58,8 @@ class Bias:
     def __post_init__(self) -> None:
         if self.engine not in get_args(Engine):
             raise SettingsError(f"engine is one of {get_args(Engine)}, not {self.engine!r}")
+        if self.region not in get_args(Region):
+            raise SettingsError(f"region is one of {get_args(Region)}, not {self.region!r}")
         least = {"reference": 0, "shrink": 1, "levels": 1, "iterations": 1, "histogram_bins": 2, "control_points": 4}
         for name, smallest in least.items():
             if getattr(self, name) < smallest:
@@ -97,13 +104,15 @@ def estimate_bias(
 def estimate_fields(study: Study, settings: Bias | None = None, mask: Volume | None = None) -> tuple[Volume, ...]:
     """The bias fields of a study: one for all phases, or one per phase, as the settings say.
 
-    mask: the voxels to learn from, on the study's grid; None: the body, found in each image that is estimated on.
-    Raises SettingsError where there is no reference phase of that index; ValueError for a mask on another grid;
-    and what `estimate_bias` raises.
+    mask: the voxels to learn from, on the study's grid; None: the body, found in each image that is estimated on. The
+    region breast needs one. Raises SettingsError where there is no reference phase of that index; ValueError for a mask
+    on another grid and for one that is missing; and what `estimate_bias` raises.
     """
     settings = settings or Bias()
     if mask is not None and not mask.grid.same_as(study.grid):
         raise ValueError("the mask lies on another grid than the study")
+    if mask is None and settings.region == "breast":
+        raise ValueError("the region breast needs the breast mask")
     if settings.shared and settings.reference >= len(study.phases):
         raise SettingsError(f"reference phase {settings.reference} of a study with {len(study.phases)} phases")
     sources = (study.volumes[settings.reference],) if settings.shared else study.volumes

@@ -29,7 +29,7 @@ def foreground(image: Array, spacing_mm: tuple[float, float, float]) -> npt.NDAr
     from scipy import ndimage
 
     steps = [max(1, min(n // 4, round(BLOCK_MM / s))) for n, s in zip(image.shape, spacing_mm, strict=True)]
-    coarse = np.maximum(_block_means(image, steps), 0)
+    coarse = np.maximum(block_means(image, steps), 0)
     bright = float(np.percentile(coarse, 99))
     if not bright > 0 or coarse.min() == coarse.max():
         return np.zeros(image.shape, dtype=np.bool_)
@@ -37,13 +37,13 @@ def foreground(image: Array, spacing_mm: tuple[float, float, float]) -> npt.NDAr
         SMOOTHING_MM / (s * step) if n > 1 else 0.0 for n, s, step in zip(coarse.shape, spacing_mm, steps, strict=True)
     ]
     logs = ndimage.gaussian_filter(np.log1p(coarse / (KNEE * bright)), sigmas)
-    filled = _fill_planes(logs > _otsu(logs))
+    filled = _fill_planes(logs > otsu(logs))
     for axis, (n, step) in enumerate(zip(image.shape, steps, strict=True)):
         filled = np.take(filled, np.minimum(np.arange(n) // step, filled.shape[axis] - 1), axis=axis)
     return filled
 
 
-def _block_means(image: Array, steps: list[int]) -> npt.NDArray[np.float32]:
+def block_means(image: Array, steps: list[int]) -> npt.NDArray[np.float32]:
     """Means over blocks of `steps` voxels; the last block of an axis takes in what is left over."""
     means: npt.NDArray[np.float32] = image.astype(np.float32, copy=False)
     for axis, step in enumerate(steps):
@@ -55,7 +55,7 @@ def _block_means(image: Array, steps: list[int]) -> npt.NDArray[np.float32]:
     return means
 
 
-def _otsu(values: Array, bins: int = 256) -> float:
+def otsu(values: Array, bins: int = 256) -> float:
     """The threshold that leaves the least variance within the two classes (Otsu 1979)."""
     counts, edges = np.histogram(values, bins)
     centres = (edges[:-1] + edges[1:]) / 2

@@ -12,17 +12,13 @@ Nothing here knows of millimetres: N4's mesh spans the image whatever its size.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from uptake.preprocess.splines import ORDER, Floats, basis, contract, expand, positions, refine
+
 Axes = tuple[Floats, Floats, Floats]
-
-T = TypeVar("T", np.float32, np.float64)
-
-ORDER = 3
 
 
 @dataclass(frozen=True)
@@ -64,26 +60,10 @@ def log_field_lattice(image: npt.NDArray[np.float32], mask: npt.NDArray[np.bool_
     return lattice
 
 
-def positions(indices: npt.ArrayLike, size: int) -> Floats:
-    """Voxel indices of an axis of `size` voxels as fractions of the lattice's span, kept within 0 and 1."""
-    return np.clip(np.asarray(indices, dtype=np.float64) / max(size - 1, 1), 0.0, 1.0)
-
-
 def evaluate(lattice: Floats, at: Axes) -> npt.NDArray[np.float32]:
     """The spline of `lattice` at every combination of the fractions `at`, one array per axis; float32."""
-    bases = [_basis(u, n - ORDER).astype(np.float32) for u, n in zip(at, lattice.shape, strict=True)]
-    return _expand(lattice.astype(np.float32), bases)
-
-
-def refine(lattice: Floats) -> Floats:
-    """The same cubic spline on a mesh of half the size (Catmull and Clark's rule for knots at the middles)."""
-    for axis in range(3):
-        moved = np.moveaxis(lattice, axis, 0)
-        finer = np.empty((2 * len(moved) - ORDER, *moved.shape[1:]))
-        finer[0::2] = (moved[:-1] + moved[1:]) / 2
-        finer[1::2] = (moved[:-2] + 6 * moved[1:-1] + moved[2:]) / 8
-        lattice = np.moveaxis(finer, 0, axis)
-    return np.ascontiguousarray(lattice)
+    bases = [basis(u, n - ORDER).astype(np.float32) for u, n in zip(at, lattice.shape, strict=True)]
+    return expand(lattice.astype(np.float32), bases)
 
 
 @dataclass(frozen=True)
@@ -99,49 +79,24 @@ class _Fit:
 
     @classmethod
     def of(cls, where: npt.NDArray[np.intp], shape: tuple[int, ...], mesh: int) -> _Fit:
-        bases = [_basis(positions(np.arange(n), n), mesh) for n in shape]
-        squares = [basis**2 for basis in bases]
+        bases = [basis(positions(np.arange(n), n), mesh) for n in shape]
+        squares = [b**2 for b in bases]
         i, j, k = (square.sum(axis=1) for square in squares)
         normaliser = (i[:, None, None] * j[:, None] * k).ravel()[where]
         inside = np.zeros(shape)
         inside.ravel()[where] = 1
-        return cls(where, shape, bases, [b**3 for b in bases], normaliser, _contract(inside, squares))
+        return cls(where, shape, bases, [b**3 for b in bases], normaliser, contract(inside, squares))
 
     def approximate(self, values: Floats) -> Floats:
         """The lattice nearest to `values` in Lee's sense; 0 at control points that no voxel reaches."""
         grid = np.zeros(self.shape)
         grid.ravel()[self.where] = values / self.normaliser
-        numerator = _contract(grid, self.cubes)
+        numerator = contract(grid, self.cubes)
         return np.divide(numerator, self.denominator, out=np.zeros_like(numerator), where=self.denominator > 0)
 
     def at_points(self, lattice: Floats) -> Floats:
         """The spline of `lattice` at the voxels."""
-        return _expand(lattice, self.bases).ravel()[self.where]
-
-
-def _basis(u: Floats, mesh: int) -> Floats:
-    """(len(u), mesh + 3): the uniform cubic B-splines at the fractions `u` of a mesh of that many elements."""
-    x = u * mesh
-    span = np.minimum(x.astype(np.intp), mesh - 1)
-    t = x - span
-    weights = np.stack([(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3], axis=1) / 6
-    basis = np.zeros((len(u), mesh + ORDER))
-    np.put_along_axis(basis, span[:, None] + np.arange(ORDER + 1), weights, axis=1)
-    return basis
-
-
-def _contract(grid: npt.NDArray[T], bases: list[npt.NDArray[T]]) -> npt.NDArray[T]:
-    """Sum over i, j, k of grid[i, j, k] times one basis per axis: (i, j, k) -> control points."""
-    i, j, k = bases
-    planes = j.T @ (grid @ k)
-    return (i.T @ planes.reshape(len(planes), -1)).reshape(i.shape[1], j.shape[1], k.shape[1])
-
-
-def _expand(lattice: npt.NDArray[T], bases: list[npt.NDArray[T]]) -> npt.NDArray[T]:
-    """Sum over control points of lattice times one basis per axis: control points -> (i, j, k)."""
-    i, j, k = bases
-    planes = (i @ lattice.reshape(len(lattice), -1)).reshape(len(i), *lattice.shape[1:])
-    return (j @ planes) @ k.T
+        return expand(lattice, self.bases).ravel()[self.where]
 
 
 def _sharpen(logs: Floats, schedule: Schedule) -> Floats:

@@ -53,6 +53,7 @@ def case_page(view: CaseView) -> str:
         curve=_curve(scene),
         histograms=_histograms(view),
         bias=_bias(scene),
+        breasts=panels.breast_pictures(scene),
         families=_families(view),
     )
 
@@ -255,6 +256,8 @@ def _environment() -> Environment:
     )  # fmt: skip
     made.filters |= {
         "cc": _cc,
+        "mm": _cc,
+        "percent": _percent,
         "whole": _whole,
         "value": _value,
         "signed": _signed,
@@ -267,6 +270,10 @@ def _environment() -> Environment:
 
 def _cc(volume: float | None) -> str:
     return "\u2013" if volume is None else f"{volume:.2f}"
+
+
+def _percent(share: float | None) -> str:
+    return "\u2013" if share is None else f"{share:.1f}"
 
 
 def _whole(count: float) -> str:

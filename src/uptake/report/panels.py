@@ -68,7 +68,7 @@ class Frame:
 class Picture:
     """One picture with what is drawn over it. The slots name the images of a `Slide` that replace them.
 
-    href, cover: data URIs of the picture and of a colour overlay; ftv, stv: outline path data in pixels;
+    href, cover: data URIs of the picture and of a colour overlay; ftv, stv, breast, fgt: outline path data in pixels;
     voi: rectangle in pixels; words: the caption; alt: what a person who can't see it is told.
     """
 
@@ -80,6 +80,8 @@ class Picture:
     cover: str = ""
     ftv: str = ""
     stv: str = ""
+    breast: str = ""
+    fgt: str = ""
     voi: Box | None = None
 
 
@@ -268,6 +270,35 @@ def field_pictures(scene: Scene) -> tuple[tuple[Picture, ...], Window]:
     grey, corrected = images.grey(raw, shown), images.grey(raw / sections[0], shown)
     pictures = (drawn(grey, "before"), drawn(coloured[0], "bias field"), drawn(corrected, "after"))
     return pictures, limits
+
+
+def breast_pictures(scene: Scene) -> tuple[Picture, ...]:
+    """The pre-contrast phase with the outlines of breast and fibroglandular tissue, in slices through the breast.
+
+    The slice shown first and one to each side of it, half-way to the end of the breast. Empty without a breast mask.
+    """
+    made = scene.view.breast
+    if made is None or not made.breast.array.any():
+        return ()
+    breast = made.breast.array[scene.cut]
+    fgt = scene.view.background.fgt.array[scene.cut] if scene.view.background else np.zeros_like(breast)
+    frame, axis = scene.frame(scene.slice_axis), scene.slice_axis
+    filled = np.flatnonzero(breast.any(axis=tuple(a for a in range(3) if a != axis)))
+    chosen, start = _chosen(scene)
+    middle = chosen[start]
+    indices = sorted({(int(filled[0]) + middle) // 2, middle, (int(filled[-1]) + middle) // 2})
+    shown = images.window(scene.phases[0][::3, ::3, ::2], low_percent=2.0)
+    return tuple(
+        Picture(
+            frame=frame,
+            href=images.photo(images.grey(frame.plane.section(scene.phases[0], index), shown)),
+            words=_slice_words(scene, index),
+            alt=f"pre-contrast {frame.plane.name} slice with the outlines of breast and fibroglandular tissue",
+            breast=images.outline(frame.plane.section(breast, index)),
+            fgt=images.outline(frame.plane.section(fgt, index)),
+        )
+        for index in indices
+    )
 
 
 def small(scene: Scene, side: int, colours: tuple[images.Colour, images.Colour]) -> bytes:

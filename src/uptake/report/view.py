@@ -7,8 +7,11 @@ from typing import Literal
 
 from uptake.cohort.checks import Finding
 from uptake.features import Feature
+from uptake.preprocess.breast import BreastMask
+from uptake.preprocess.motion import MotionNumbers
 from uptake.study import Refusal, Study
 from uptake.tumour.ftv import FtvNumbers
+from uptake.tumour.parenchyma import Background
 from uptake.tumour.stv import StvNumbers
 from uptake.volume import Volume
 
@@ -22,7 +25,7 @@ class CaseView:
     study: raw phases. pe (percent), ser (ratio), ftv_pe, stv and fields: on the study's grid; stv is the mask whose
     source `stv_source` names, None where there is none. harmonised: the z-scored study on its own grid.
     fields: the bias field shared by the phases, or one per harmonised phase. settings: (name, value) in words.
-    refused: what of this case's input was refused.
+    breast and background lie on the study's grid too. refused: what of this case's input was refused.
     """
 
     study: Study
@@ -35,6 +38,9 @@ class CaseView:
     stv_source: StvSource = "proposal"
     harmonised: Study | None = None
     fields: tuple[Volume, ...] = ()
+    motion: MotionNumbers | None = None
+    breast: BreastMask | None = None
+    background: Background | None = None
     findings: tuple[Finding, ...] = ()
     features: tuple[Feature, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -45,6 +51,7 @@ class CaseView:
 
     def __post_init__(self) -> None:
         maps = [self.pe, self.ser, self.ftv_pe, *self.fields, *([self.stv] if self.stv else [])]
+        maps += ([self.breast.labels] if self.breast else []) + ([self.background.fgt] if self.background else [])
         if not all(volume.grid.same_as(self.study.grid) for volume in maps):
             raise ValueError("maps, masks and fields of a case view lie on the acquired grid")
         if not self.ftv_pe.is_mask or (self.stv is not None and not self.stv.is_mask):

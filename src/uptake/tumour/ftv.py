@@ -77,7 +77,11 @@ class Band:
 
 @dataclass(frozen=True)
 class FtvNumbers:
-    """What ``ftv.json`` says: counts, volumes, thresholds and where each of them came from."""
+    """What ``ftv.json`` says: counts, volumes, thresholds and where each of them came from.
+
+    motion_correction: "no" where the phases are as acquired, as UCSF counts them; else how they were brought onto the
+    pre-contrast one before PE, SER and FTV were computed.
+    """
 
     ftv_pe_voxels: int
     ftv_pe_cc: float
@@ -93,6 +97,7 @@ class FtvNumbers:
     voi: VoiChoice
     voxel_volume_mm3: float
     bands: tuple[Band, ...]
+    motion_correction: str = "no"
 
 
 @dataclass(frozen=True)

@@ -71,13 +71,20 @@ class VoiRegion:
     sample: tuple[slice, slice, slice] | Bool
 
 
-def choose_voi(
-    pre: Volume, early: Volume, layout: Layout, recorded: Recorded, user: UserVoi | None, settings: Voi
+def choose_voi(  # noqa: PLR0913, PLR0917 (three kinds of VOI, and where to look for the third)
+    pre: Volume,
+    early: Volume,
+    layout: Layout,
+    recorded: Recorded,
+    user: UserVoi | None,
+    settings: Voi,
+    breast: Volume | None = None,
 ) -> tuple[VoiChoice, VoiRegion]:
     """The user's VOI, else the one the study records, else an automatic one.
 
-    pre, early: raw volumes on the acquired grid. Refuses a VOI outside the volume, an empty one, a mask on
-    another grid, and an active omit region that is not understood.
+    pre, early: raw volumes on the acquired grid. breast: a mask on that grid to which an automatic VOI keeps, heart
+    and chest wall left out; it changes nothing where a VOI is given or recorded. Refuses a VOI outside the volume, an
+    empty one, a mask on another grid, and an active omit region that is not understood.
     """
     if user is not None:
         return _from_user(user, pre, layout)
@@ -93,17 +100,20 @@ def choose_voi(
             allowed="a VOI in the study's own objects or given by the user",
             remedy="give one with --voi, or allow voi.automatic",
         )
-    box = automatic_voi(pre, early, layout, settings)
-    words = "automatic: around the strongest early enhancement; no person chose it"
-    return _box_choice("automatic", words, box, (), pre, layout)
+    box = automatic_voi(pre, early, layout, settings, breast)
+    where = " in the breast" if breast else ""
+    words = f"automatic: around the strongest early enhancement{where}; no person chose it"
+    choice, region = _box_choice("automatic", words, box, (), pre, layout)
+    return choice, VoiRegion(region.inside & breast.array, region.sample) if breast else region
 
 
-def automatic_voi(pre: Volume, early: Volume, layout: Layout, settings: Voi) -> Box:
+def automatic_voi(pre: Volume, early: Volume, layout: Layout, settings: Voi, breast: Volume | None = None) -> Box:
     """A box around the strongest early enhancement.
 
     Smoothed by 2 mm, voxels above the noise floor whose enhancement exceeds 70 % of the pre-contrast signal
     *and* half of the 99th percentile of such enhancement form regions; the one with the greatest summed
-    enhancement, and those within `reach_mm` of it, plus `margin_mm`. Refuses when nothing enhances.
+    enhancement, and those within `reach_mm` of it, plus `margin_mm`. breast: a mask on the same grid outside which
+    nothing is looked at. Refuses when nothing enhances.
     """
     from scipy import ndimage
 
@@ -111,10 +121,12 @@ def automatic_voi(pre: Volume, early: Volume, layout: Layout, settings: Voi) -> 
     before, after = (ndimage.gaussian_filter(v.array.astype(np.float32), 2.0 / spacing) for v in (pre, early))
     rise = after - before
     strong = (before > 0.6 * np.percentile(pre.array, 95)) & (rise > 0.7 * before)
+    if breast is not None:
+        strong &= breast.array
     if not strong.any():
         raise Refusal(
             Code.VOI,
-            found="no region that enhances by 70 % or more",
+            found=f"no region {'of the breast ' if breast else ''}that enhances by 70 % or more",
             allowed="an enhancing lesion, or a given VOI",
             remedy="give a VOI with --voi",
         )

@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 
 from uptake.io.store import open_cohort
+from uptake.pipeline.profiles import profile as profile_settings
 from uptake.pipeline.settings import DEFAULT, Described, describe, from_layers, origins, read_toml, to_toml
 from uptake.verbs.running import existing
 
@@ -59,16 +60,22 @@ def doctor(sources: Sequence[str | Path] = (), out: str | Path = ".") -> tuple[D
 
 
 def config(
-    cohort: str | Path | None = None, *, settings_file: str | Path | None = None, **given: Mapping[str, Any]
+    cohort: str | Path | None = None,
+    *,
+    profile: str | None = None,
+    settings_file: str | Path | None = None,
+    **given: Mapping[str, Any],
 ) -> ConfigShown:
-    """The settings that a run would use: defaults, a cohort's own or a file's, then what is given.
+    """The settings that a run would use: defaults, a profile, a file's or a cohort's own, then what is given.
 
     Raises SettingsError for what is no setting, CohortError for what is no cohort.
     """
     layers: list[tuple[str, Mapping[str, Any]]] = []
+    if profile:
+        layers.append((f"profile {profile}", profile_settings(profile)))
     if settings_file:
         layers.append((Path(settings_file).name, read_toml(Path(settings_file))))
-    elif cohort:
+    elif cohort and not profile:
         layers.append((COHORT, read_toml(open_cohort(Path(cohort)).path / "uptake.toml")))
     layers.append(("command line", given))
     settings = from_layers([values for _, values in layers])

@@ -122,8 +122,9 @@ def _on_both_grids(folder: Path, path: Path, settings: Settings) -> tuple[Volume
             Code.EMPTY_MASK, found=f"{path.name} holds no voxel", allowed="a voxel at least", remedy="draw the lesion"
         )
     fitting, number = found
-    on_isotropic = resample_mask(fitting, isotropic) if number == 0 else fitting
-    return on_isotropic, fitting if number == 0 else resample_mask(fitting, acquired)
+    rule = settings.resample.mask
+    on_isotropic = resample_mask(fitting, isotropic, rule) if number == 0 else fitting
+    return on_isotropic, fitting if number == 0 else resample_mask(fitting, acquired, rule)
 
 
 def _write(folder: Path, both: tuple[Volume, Volume], origin: MaskOrigin) -> None:
@@ -147,7 +148,7 @@ def _grids(folder: Path, settings: Settings) -> tuple[Grid, Grid]:
         )
     geometry = read_value(StudyFile, folder / "study.json").geometry
     acquired = Grid(geometry.shape, np.array(geometry.affine))
-    return acquired, isotropic_grid(acquired, settings.resample.spacing_mm)
+    return acquired, isotropic_grid(acquired, settings.resample.spacing_mm, settings.resample.placement)
 
 
 def _found(cohort: Cohort, masks: Path, kind: str, cases: Sequence[str]) -> list[tuple[str, Path]]:

@@ -30,6 +30,7 @@ from uptake.pipeline.cases import CaseResult, CaseTask, case_todo, finished_case
 from uptake.pipeline.collect import collect
 from uptake.pipeline.naming import named_studies
 from uptake.pipeline.plan import Todo
+from uptake.pipeline.profiles import profile as profile_settings
 from uptake.pipeline.settings import Settings, from_layers, read_toml, to_toml
 from uptake.study import Code, SettingsError
 
@@ -98,6 +99,7 @@ def run(  # noqa: PLR0913 (what a user may ask for)
     jobs: int | None = None,
     scheduler: str | None = None,
     regions: Mapping[str, str] | None = None,
+    profile: str | None = None,
     settings_file: str | Path | None = None,
     on_event: OnEvent = silent,
     **settings: Mapping[str, Any],
@@ -106,14 +108,14 @@ def run(  # noqa: PLR0913 (what a user may ask for)
 
     What is done already is not done again; a changed setting redoes exactly what depends on it. Without `sources` the
     cases of `out` are brought up to date. cases: only these. jobs: processes; None: as many as cores and memory allow.
-    scheduler: address of a Dask scheduler. regions: volumes of interest, case id (or ``*`` where there is one case) ->
-    box ``c0,r0,s0:c1,r1,s1``, XML or mask file.
+    scheduler: address of a Dask scheduler. profile: settings that come with the package, by name.
+    regions: volumes of interest, case id (or ``*`` where there is one case) -> box ``c0,r0,s0:c1,r1,s1``, XML or mask.
     settings: sections as keywords, ``run(..., ftv={"pe_threshold_percent": 90})``.
     Raises SettingsError, CohortError; Refusal NO_SPACE when `out` itself cannot be written. What is wrong with a case
     or a file is in the result and in ``tables/refusals.csv``.
     """
     cohort = Cohort(Path(out))
-    resolved = _resolved(cohort, settings_file, settings)
+    resolved = _resolved(cohort, settings_file, settings, profile)
     vois = {name: read_given(text) for name, text in (regions or {}).items()}
     paths = _wanted_sources(sources, cohort)
     with locked(cohort.path):
@@ -131,19 +133,20 @@ def run(  # noqa: PLR0913 (what a user may ask for)
     return RunResult(cohort.path, tuple(results), refused)
 
 
-def planned(
+def planned(  # noqa: PLR0913 (what a user may ask for)
     sources: str | Path | Sequence[str | Path] = (),
     out: str | Path = "cohort",
     *,
     cases: Sequence[str] = (),
     regions: Mapping[str, str] | None = None,
+    profile: str | None = None,
     settings_file: str | Path | None = None,
     on_event: OnEvent = silent,
     **settings: Mapping[str, Any],
 ) -> Planned:
     """What `run` would do and why, per case, and what it would refuse; nothing is written. Raises as `run` does."""
     cohort = Cohort(Path(out))
-    resolved = _resolved(cohort, settings_file, settings)
+    resolved = _resolved(cohort, settings_file, settings, profile)
     vois = {name: read_given(text) for name, text in (regions or {}).items()}
     found, refused, _ = _found(cohort, _wanted_sources(sources, cohort), on_event)
     wanted = _wanted(sorted({*cohort.case_ids, *found}), cases)
@@ -219,11 +222,17 @@ def _ended(
     return executors.in_process(here, tasks)
 
 
-def _resolved(cohort: Cohort, file: str | Path | None, given: Mapping[str, Any]) -> Settings:
-    """Defaults, then the settings file (else the cohort's own), then what was given with the call."""
+def _resolved(
+    cohort: Cohort, file: str | Path | None, given: Mapping[str, Any], profile: str | None = None
+) -> Settings:
+    """Defaults, then a profile, then the settings file, then what was given with the call.
+
+    Where neither a profile nor a file is named, the cohort's own settings stand in their place.
+    """
     own = cohort.path / "uptake.toml"
-    base = Path(file) if file else (own if own.is_file() else None)
-    return from_layers([*([read_toml(base)] if base else []), given])
+    layers = [profile_settings(profile)] if profile else []
+    base = Path(file) if file else (own if own.is_file() and not profile else None)
+    return from_layers([*layers, *([read_toml(base)] if base else []), given])
 
 
 def _wanted_sources(sources: str | Path | Sequence[str | Path], cohort: Cohort) -> tuple[Path, ...]:

@@ -1,0 +1,135 @@
+"""Artefacts of one image: bright ones outside the body, signal voids inside the breast, phases in another unit.
+
+Bright artefacts outside the breast, as in cases 1183 and 1187 of I-SPY 1 (Chitalia et al., Scientific Data 2022;9:440,
+Fig. 2), leave the breast as it is and spoil windows, z-scores and masks. A void is where metal (a clip, a port) has
+swallowed the signal: PE and SER mean nothing there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from uptake.cohort.checks import Finding, Status
+from uptake.volume import Array, Volume
+
+Mask = npt.NDArray[np.bool_]
+
+BLOCK_MM = 3.0
+"""mm. Everything is looked at in blocks of about this edge."""
+
+THINNEST_MM = 8.0
+"""mm. A body part thinner than this is taken for a stripe."""
+
+MARGIN_MM = 8.0
+"""mm. Around the body; pulsation and motion smear skin so far."""
+
+BRIGHT = 0.7
+"""Of the body's 95th percentile. Ghosts of a bright breast stay below this."""
+
+BRIGHT_CC, VOID_CC = 0.2, 0.5
+
+VOID, DARKEST_FAT = 1.4, 2.0
+"""Times the median of air: darker is no signal. Where a tenth of the breast lies below the second, fat is suppressed
+into the noise, and a void cannot be told from it."""
+
+SCALES = (0.5, 2.0)
+"""Median of a phase over that of the first one, over the body. Contrast alone gives 1.1-1.5 in breasts."""
+
+
+def bright_outside(volume: Volume, body: Volume) -> Iterator[Finding]:
+    """Signal like the body's where there should be air, in one phase; nothing to say of an image without a body."""
+    from scipy import ndimage
+
+    steps = _steps(volume)
+    inside = _main_part(_blocks(body.array, steps, np.logical_or), volume, steps)
+    if not inside.any():
+        return
+    peaks = _blocks(volume.array, steps, np.maximum)
+    level = BRIGHT * float(np.percentile(peaks[inside], 95))
+    near = ndimage.distance_transform_edt(~inside, sampling=_block_mm(volume, steps)) <= MARGIN_MM
+    outside = (peaks > level) & ~near
+    largest = _largest(outside) * np.prod(_block_mm(volume, steps)) / 1000
+    status: Status = "warn" if largest > BRIGHT_CC else "pass"
+    found = f"largest bright place outside the body {largest:.2f} cc"
+    remedy = "look at the images; bias field, z-score and windows may be off, PE, SER and FTV inside the breast are not"
+    yield Finding("bright artefact outside the body", status, found, f"at most {BRIGHT_CC:g} cc", remedy)
+
+
+def signal_void(volume: Volume, breast: Volume, body: Volume) -> Iterator[Finding]:
+    """Places inside the breast that are as dark as air; nothing to say where there is no breast or no air.
+
+    Nor where fat is so dark that a void cannot be told from it.
+    """
+    from scipy import ndimage
+
+    steps = _steps(volume)
+    inside, anything = (_blocks(mask.array, steps, np.logical_or) for mask in (breast, body))
+    signal = _means(volume.array, steps)
+    air = signal[~(inside | anything)]
+    if not inside.any() or not air.size:
+        return
+    deep = ndimage.distance_transform_edt(inside, sampling=_block_mm(volume, steps)) > THINNEST_MM
+    if not deep.any() or np.percentile(signal[deep], 10) <= DARKEST_FAT * np.median(air):
+        return
+    largest = _largest(deep & (signal <= VOID * np.median(air))) * np.prod(_block_mm(volume, steps)) / 1000
+    status: Status = "warn" if largest > VOID_CC else "pass"
+    found = f"largest place without signal in the breast {largest:.2f} cc"
+    yield Finding("signal void", status, found, f"at most {VOID_CC:g} cc", "metal? PE and SER mean nothing there")
+
+
+def one_scale(volumes: Sequence[Volume], body: Volume) -> Iterator[Finding]:
+    """All phases are in one unit: a phase that was rescaled on its own makes PE and SER meaningless."""
+    if not body.array.any():
+        return
+    medians = [float(np.median(volume.array[body.array])) for volume in volumes]
+    ratios = [median / medians[0] if medians[0] > 0 else np.inf for median in medians[1:]]
+    status: Status = "pass" if all(SCALES[0] <= ratio <= SCALES[1] for ratio in ratios) else "warn"
+    found = "median of the body against the first phase " + ", ".join(f"{ratio:.2f}" for ratio in ratios)
+    remedy = "look whether the phases were rescaled one by one; if so PE, SER and FTV are meaningless"
+    yield Finding("phases in one unit", status, found, f"{SCALES[0]:g}-{SCALES[1]:g}", remedy)
+
+
+def _steps(volume: Volume) -> list[int]:
+    return [max(1, min(n, round(BLOCK_MM / s))) for n, s in zip(volume.grid.shape, volume.grid.spacing_mm, strict=True)]
+
+
+def _block_mm(volume: Volume, steps: list[int]) -> list[float]:
+    return [step * s for step, s in zip(steps, volume.grid.spacing_mm, strict=True)]
+
+
+def _blocks(array: Array, steps: list[int], how: np.ufunc) -> npt.NDArray[Any]:
+    """One value per block; the last block of an axis can be smaller."""
+    for axis, step in enumerate(steps):
+        array = how.reduceat(array, np.arange(0, array.shape[axis], step), axis=axis)
+    return array
+
+
+def _means(array: Array, steps: list[int]) -> npt.NDArray[np.float64]:
+    sums = _blocks(array.astype(np.float64), steps, np.add)
+    return np.asarray(sums / _blocks(np.ones(array.shape), steps, np.add), dtype=np.float64)
+
+
+def _main_part(body: Mask, volume: Volume, steps: list[int]) -> Mask:
+    """The largest part of a body mask that stays when everything thinner than a stripe is taken away."""
+    from scipy import ndimage
+
+    edges = _block_mm(volume, steps)
+    core = ndimage.distance_transform_edt(np.pad(body, 1, mode="edge"), sampling=edges)[1:-1, 1:-1, 1:-1]
+    labels, count = ndimage.label(core > THINNEST_MM / 2)
+    if not count:
+        return np.zeros_like(body)
+    largest = labels == 1 + int(np.argmax(np.bincount(labels.ravel())[1:]))
+    grown: Mask = ndimage.distance_transform_edt(~largest, sampling=edges) <= THINNEST_MM
+    return grown & body
+
+
+def _largest(mask: Mask) -> int:
+    """Blocks in the largest connected part (26 neighbours)."""
+    from scipy import ndimage
+
+    labels, count = ndimage.label(mask, np.ones((3, 3, 3)))
+    return int(np.bincount(labels.ravel())[1:].max()) if count else 0

@@ -1,0 +1,94 @@
+"""Artefacts put into phantoms: found; the phantoms as they are: clean."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from uptake.cohort.artefacts import bright_outside, one_scale, signal_void
+from uptake.cohort.checks import Finding
+from uptake.phantom import Phantom, make
+from uptake.volume import Array, Grid, Volume
+
+
+@pytest.fixture(scope="module", params=["sagittal", "axial"])
+def phantom(request: pytest.FixtureRequest) -> Phantom:
+    return make(seed=4, size="small", view=request.param)
+
+
+def body(phantom: Phantom) -> Volume:
+    return phantom.tissue.with_array(phantom.tissue.array > 0)
+
+
+def ball(grid: Grid, centre: Array, radius_mm: float) -> Array:
+    offset = (np.moveaxis(np.indices(grid.shape), 0, -1) - centre) * grid.spacing_mm
+    return np.linalg.norm(offset, axis=-1) < radius_mm
+
+
+def state(findings: object) -> list[str]:
+    return [finding.status for finding in findings if isinstance(finding, Finding)]  # type: ignore[attr-defined]
+
+
+def test_a_clean_phantom_has_no_artefact(phantom: Phantom) -> None:
+    early = phantom.study.volumes[1]
+    breast = phantom.tissue.with_array(np.isin(phantom.tissue.array, (1, 2, 3, 6, 7)))
+    assert state(bright_outside(early, body(phantom))) == ["pass"]
+    assert state(signal_void(phantom.study.volumes[0], breast, body(phantom))) == ["pass"]
+    assert state(one_scale(phantom.study.volumes, body(phantom))) == ["pass"]
+
+
+@pytest.mark.parametrize("kind", ["blob", "stripe", "stripe through the body"])
+def test_bright_artefacts_in_air_are_found_also_where_the_body_mask_swallowed_them(phantom: Phantom, kind: str) -> None:
+    early, shape = phantom.study.volumes[1], phantom.study.grid.shape
+    middle = shape[2] // 2
+    put = np.zeros(shape, bool)
+    if kind == "blob":
+        air = np.argwhere(phantom.tissue.array == 0)
+        corner = air[np.argmax(np.linalg.norm((air - np.array(shape) / 2) * early.grid.spacing_mm, axis=1))]
+        put = ball(early.grid, np.clip(corner, 3, np.array(shape) - 4), 8.0)
+    elif kind == "stripe":
+        across = int(np.argmin((phantom.tissue.array[:, :, middle] > 0).sum(axis=1)))
+        put[across, :, middle] = phantom.tissue.array[across, :, middle] == 0
+    else:
+        put[:, shape[1] * 4 // 5, :] = True
+    spoiled = early.with_array(np.where(put, 3000, early.array))
+    swallowed = body(phantom)
+    swallowed = swallowed.with_array(swallowed.array | put)
+    assert state(bright_outside(spoiled, swallowed)) == ["warn"]
+
+
+def test_a_void_in_the_gland_is_found(phantom: Phantom) -> None:
+    pre = phantom.study.volumes[0]
+    breast = phantom.tissue.with_array(np.isin(phantom.tissue.array, (1, 2, 3, 6, 7)))
+    gland = np.argwhere(phantom.lesion.array)
+    put = ball(pre.grid, gland.mean(axis=0), 11.0)
+    air = np.random.default_rng(0).choice(pre.array[phantom.tissue.array == 0], pre.array.shape)
+    assert state(signal_void(pre.with_array(np.where(put, air, pre.array)), breast, body(phantom))) == ["warn"]
+
+
+def test_of_fat_in_the_noise_no_void_is_claimed(phantom: Phantom) -> None:
+    pre = phantom.study.volumes[0]
+    breast = phantom.tissue.with_array(np.isin(phantom.tissue.array, (1, 2, 3, 6, 7)))
+    air = np.random.default_rng(0).choice(pre.array[phantom.tissue.array == 0], pre.array.shape)
+    dark = pre.with_array(np.where(phantom.tissue.array == 1, air, pre.array))
+    assert state(signal_void(dark, breast, body(phantom))) == []
+
+
+def test_a_phase_in_another_unit_is_a_warning(phantom: Phantom) -> None:
+    pre, early, late = phantom.study.volumes
+    assert state(one_scale((pre, early.with_array(4 * early.array), late), body(phantom))) == ["warn"]
+
+
+def test_nothing_is_said_without_a_body_or_a_breast(phantom: Phantom) -> None:
+    pre = phantom.study.volumes[0]
+    nothing = pre.with_array(np.zeros(pre.array.shape, bool))
+    assert state(bright_outside(pre, nothing)) == []
+    assert state(signal_void(pre, nothing, nothing)) == []
+    assert state(one_scale((pre, pre), nothing)) == []
+
+
+def test_an_all_black_first_phase_is_in_no_unit(phantom: Phantom) -> None:
+    pre, early, _ = phantom.study.volumes
+    black = pre.with_array(np.zeros_like(pre.array))
+    (finding,) = one_scale((black, early), body(phantom))
+    assert finding.status == "warn"

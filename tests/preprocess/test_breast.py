@@ -1,0 +1,245 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from uptake.phantom import make
+from uptake.phantom.anatomy import Tissue
+from uptake.phantom.phantom import Phantom
+from uptake.preprocess.breast import Breast, Part, breast_mask
+from uptake.preprocess.surfaces import largest, rear_plane
+from uptake.study import Code, Refusal, SettingsError, Study
+from uptake.volume import Array, Grid, Volume
+
+BREAST = (Tissue.FAT, Tissue.GLAND, Tissue.SKIN, Tissue.LESION, Tissue.CORE)
+SAGITTAL = np.array([[0, 0, 2.0, 0], [-1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
+
+
+def overlap(a: Array, b: Array) -> float:
+    return float(2 * np.count_nonzero(a & b) / (np.count_nonzero(a) + np.count_nonzero(b)))
+
+
+def truth(phantom: Phantom) -> Array:
+    return np.isin(phantom.tissue.array, BREAST)
+
+
+def small(seed: int = 1, view: str = "sagittal") -> Phantom:
+    return make(seed=seed, size="small", view=view)
+
+
+def pre(phantom: Phantom) -> Volume:
+    return phantom.study.volumes[0]
+
+
+@pytest.mark.parametrize("view", ["sagittal", "axial"])
+@pytest.mark.parametrize("seed", range(4))
+def test_the_breast_of_a_phantom_is_found(view: str, seed: int) -> None:
+    phantom = small(seed, view)
+    found = breast_mask(pre(phantom), phantom.study.acquisition.laterality)
+    assert overlap(found.breast.array, truth(phantom)) >= 0.95
+    assert overlap(found.labels.array == Part.AIR, phantom.tissue.array == Tissue.AIR) >= 0.99
+    assert found.numbers.view == view
+    assert found.numbers.chest_wall_support > 0.9
+    assert found.numbers.sure
+    assert not found.numbers.notes
+
+
+@pytest.mark.parametrize("view", ["sagittal", "axial"])
+def test_the_breast_of_a_full_sized_phantom_is_found(view: str) -> None:
+    phantom = make(seed=11, view=view)
+    assert overlap(breast_mask(pre(phantom), "L").breast.array, truth(phantom)) >= 0.97
+
+
+def test_a_chest_wall_twice_as_deep_as_expected_is_found_all_the_same() -> None:
+    phantom = small(2)
+    found = breast_mask(pre(phantom), None, Breast(chest_wall_depth_mm=22.0))
+    assert overlap(found.breast.array, truth(phantom)) >= 0.93
+
+
+def test_without_fat_suppression_the_chest_wall_is_where_bright_fat_ends() -> None:
+    phantom = make(seed=3)
+    level = {Tissue.FAT: 300, Tissue.GLAND: 130, Tissue.SKIN: 150, Tissue.MUSCLE: 110, Tissue.LUNG: 20}
+    image = np.random.default_rng(0).normal(10, 2, phantom.tissue.array.shape)
+    for tissue, value in level.items():
+        image[phantom.tissue.array == tissue] += value
+    image[phantom.lesion.array] += 130
+    found = breast_mask(pre(phantom).with_array(image.astype(np.float32)))
+    assert found.numbers.fat == "bright"
+    assert overlap(found.breast.array, truth(phantom)) >= 0.95
+
+
+def test_the_order_and_direction_of_the_axes_do_not_matter() -> None:
+    volume = pre(small(view="axial"))
+    once = breast_mask(volume, slice_axis=2)
+    affine = volume.grid.affine @ np.array(
+        [[0, -1, 0, volume.grid.shape[0] - 1], [0, 0, 1, 0], [1, 0, 0, 0], [0, 0, 0, 1]]
+    )
+    turned = Volume(
+        np.flip(volume.array, 0).transpose(2, 0, 1), Grid((volume.grid.shape[2], *volume.grid.shape[:2]), affine)
+    )
+    again = breast_mask(turned, slice_axis=0)
+    assert np.array_equal(np.flip(again.labels.array.transpose(1, 2, 0), 0), once.labels.array)
+    assert again.numbers.view == once.numbers.view == "axial"
+    assert [side.side for side in again.numbers.sides] == ["L", "R"]
+
+
+def test_the_unit_of_the_intensities_does_not_matter() -> None:
+    volume = pre(small())
+    scaled = breast_mask(volume.with_array(volume.array * np.float32(0.01)))
+    assert overlap(scaled.breast.array, breast_mask(volume).breast.array) > 0.999
+
+
+def test_both_breasts_of_wide_images_are_parted_between_them() -> None:
+    phantom = small(view="axial")
+    found = breast_mask(pre(phantom), "B")
+    x = found.labels.grid.to_world(np.argwhere(found.labels.array == Part.LEFT_BREAST))[:, 0]
+    assert (
+        x.max()
+        <= found.numbers.midline_x_mm + 1e-3
+        < found.labels.grid.to_world(np.argwhere(found.labels.array == Part.RIGHT_BREAST))[:, 0].min()
+    )
+    assert abs(found.numbers.midline_x_mm) < 30
+    cc = np.count_nonzero(found.labels.array == Part.RIGHT_BREAST) * found.labels.grid.voxel_volume_mm3 / 1000
+    assert [side.side for side in found.numbers.sides] == ["L", "R"]
+    assert found.numbers.sides[1].cc == pytest.approx(cc)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_one_breast_has_the_recorded_side_and_else_that_of_its_position(seed: int) -> None:
+    phantom = small(seed)
+    recorded = phantom.study.acquisition.laterality
+    assert [side.side for side in breast_mask(pre(phantom), recorded).numbers.sides] == [recorded]
+    guessed = breast_mask(pre(phantom)).numbers
+    assert [side.side for side in guessed.sides] == [recorded]
+    assert "position" in guessed.notes[0]
+
+
+def test_a_recorded_side_that_contradicts_the_position_is_kept_and_said() -> None:
+    phantom = small(0)
+    other = {"L": "R", "R": "L"}[phantom.study.acquisition.laterality or ""]
+    numbers = breast_mask(pre(phantom), other).numbers
+    assert [side.side for side in numbers.sides] == [other]
+    assert f"recorded as {other}" in numbers.notes[0]
+
+
+@pytest.mark.parametrize("value", [0.0, 7.0, -3.0])
+def test_a_constant_image_is_refused(value: float) -> None:
+    with pytest.raises(Refusal) as caught:
+        breast_mask(Volume(np.full((16, 16, 8), value, np.float32), Grid((16, 16, 8), SAGITTAL)))
+    assert caught.value.code is Code.ALL_ZERO
+
+
+def test_voxels_that_are_not_finite_are_refused() -> None:
+    image = np.ones((16, 16, 8), np.float32)
+    image[3, 3, 3] = np.nan
+    with pytest.raises(Refusal) as caught:
+        breast_mask(Volume(image, Grid((16, 16, 8), SAGITTAL)))
+    assert caught.value.code is Code.NON_FINITE
+
+
+def test_images_of_nothing_but_air_hold_hardly_any_breast_and_no_chest_wall_is_claimed() -> None:
+    noise = np.abs(np.random.default_rng(1).normal(0, 5, (64, 64, 20))).astype(np.float32)
+    numbers = breast_mask(Volume(noise, Grid(noise.shape, SAGITTAL))).numbers
+    assert numbers.chest_wall_support < 0.2
+    assert not numbers.sure
+    assert any("guess" in note for note in numbers.notes)
+
+
+def test_a_breast_that_fills_the_images_has_no_air_and_the_mask_says_so() -> None:
+    phantom = small(2)
+    where = slice(30, 44), slice(22, 42), slice(8, 16)
+    volume = pre(phantom)
+    grid = Grid(
+        (14, 20, 8),
+        np.vstack([np.column_stack([volume.grid.affine[:3, :3], volume.grid.to_world((30, 22, 8))]), [0, 0, 0, 1]]),
+    )
+    found = breast_mask(Volume(volume.array[where], grid))
+    assert "no air" in found.numbers.notes[0]
+    assert found.breast.array.mean() > 0.3
+
+
+def test_a_background_of_zero_is_air() -> None:
+    phantom = small(2)
+    image = pre(phantom).array.copy()
+    image[phantom.tissue.array == Tissue.AIR] = 0
+    found = breast_mask(pre(phantom).with_array(image))
+    assert overlap(found.breast.array, truth(phantom)) >= 0.93
+
+
+@pytest.mark.parametrize("view", ["sagittal", "axial"])
+def test_one_slice_is_enough(view: str) -> None:
+    phantom = make(seed=1, view=view)
+    middle = 30
+    volume = pre(phantom)
+    affine = volume.grid.affine.copy()
+    affine[:3, 3] = volume.grid.to_world((0, 0, middle))
+    one = Volume(volume.array[:, :, middle : middle + 1], Grid((*volume.grid.shape[:2], 1), affine))
+    assert overlap(breast_mask(one).breast.array, truth(phantom)[:, :, middle : middle + 1]) >= 0.93
+
+
+def test_few_voxels_from_front_to_back_show_no_chest_wall_and_the_mask_says_so() -> None:
+    volume = pre(small(1))
+    thick = volume.array[:60].reshape(4, 15, 64, 24).mean(axis=1)
+    affine = volume.grid.affine.copy()
+    affine[:, 0] *= 15
+    found = breast_mask(Volume(thick, Grid(thick.shape, affine)))
+    assert "no chest wall" in found.numbers.notes[-2] + found.numbers.notes[-1]
+    assert not found.chest_wall.array.any()
+    assert found.breast.array.any()
+
+
+def test_slices_sixteen_times_as_thick_as_the_pixels_are_no_obstacle() -> None:
+    phantom = make(seed=4)
+    volume = pre(phantom)
+    affine = volume.grid.affine.copy()
+    affine[:, 2] *= 6
+    thick = Volume(volume.array[:, :, ::6].copy(), Grid((256, 256, 10), affine))
+    assert overlap(breast_mask(thick).breast.array, truth(phantom)[:, :, ::6]) >= 0.93
+
+
+def test_saturated_voxels_and_a_metal_void_do_not_move_the_mask() -> None:
+    phantom = small(3)
+    image = np.minimum(pre(phantom).array, np.percentile(pre(phantom).array, 95))
+    gland = np.argwhere(phantom.tissue.array == Tissue.GLAND)
+    hole = gland[len(gland) // 2]
+    image[tuple(slice(max(n - 2, 0), n + 3) for n in hole)] = 0
+    found = breast_mask(pre(phantom).with_array(image))
+    assert overlap(found.breast.array, truth(phantom)) >= 0.95
+    assert found.breast.array[tuple(hole)]
+
+
+@pytest.mark.parametrize(("name", "threshold"), [("ispy1_study", 57), ("br06_study", 35)])
+def test_in_the_real_studies_what_enhances_in_the_voi_lies_in_the_left_breast(
+    name: str, threshold: int, request: pytest.FixtureRequest
+) -> None:
+    study: Study = request.getfixturevalue(name)
+    before, after = study.volumes[0].array, study.volumes[1].array
+    box = study.acquisition.recorded.voi
+    assert box is not None
+    stop = (box.end[0] + 1, box.end[1] + 1, box.end[2] + 1)
+    where = study.acquisition.layout.slices(box.start, stop, study.grid.shape)
+    lesion = (before[where] >= threshold) & (after[where] >= 1.7 * before[where])
+    found = breast_mask(study.volumes[0], study.acquisition.laterality)
+    assert found.breast.array[where][lesion].mean() > 0.97
+    assert [side.side for side in found.numbers.sides] == ["L"]
+    assert not found.numbers.notes
+
+
+def test_a_surface_through_the_rearmost_points_ignores_what_bulges_forward() -> None:
+    x, z = np.meshgrid(np.linspace(-1, 1, 40), np.linspace(-1, 1, 30), indexing="ij")
+    plane = 100 + 5 * x + 20 * x**2 - 7 * z
+    bulge = np.clip(1 - (x / 0.6) ** 2 - (z / 0.6) ** 2, 0, None) * 80
+    assert rear_plane(plane - bulge) == pytest.approx(plane, abs=1.5)
+    assert np.array_equal(rear_plane(np.full((4, 5), np.nan)), np.zeros((4, 5)))
+
+
+def test_the_largest_part_is_the_one_of_most_voxels_and_of_nothing_nothing() -> None:
+    mask = np.array([[[1, 1, 0, 1, 1, 1]]], dtype=bool)
+    assert largest(mask).tolist() == [[[False, False, False, True, True, True]]]
+    assert not largest(np.zeros((2, 2, 2), bool)).any()
+
+
+@pytest.mark.parametrize("change", [{"fat": "grey"}, {"chest_wall_depth_mm": -1.0}, {"chest_wall_depth_mm": 61.0}])
+def test_settings_out_of_range_are_refused(change: dict[str, object]) -> None:
+    with pytest.raises(SettingsError):
+        dataclasses.replace(Breast(), **change)
