@@ -1,24 +1,35 @@
-"""Our N4 and resampling beside SimpleITK's, on a phantom with a known field: seconds and residuals.
+"""Harmonisation beside SimpleITK: N4 and resampling on phantoms with a known field, a real study from DICOM.
 
-    python benchmarks/harmonise_parts.py --shape 256 256 160 --fields 10 --runs 5
+    python benchmarks/harmonise.py [--shape 256 256 160] [--fields 10] [--runs 5] [STUDY ...]
 
-Prints one line per shape of field: the median time of each engine (interleaved runs, same process), the standard
-deviation of the log field error inside the mask, mean over the random fields; then the resampling.
+N4: one line per shape of field with the median time of each engine (interleaved runs, same process) and the standard
+deviation of the log field error inside the mask, mean over the random fields. Resampling: linear and cubic B-spline.
+STUDY, a DICOM folder or zip: cold processes in turn from DICOM to harmonised images, ours against the plain script of
+`one_study.py` (dcm2niix, N4 per phase, resampling, z-score, gzip). Motion: `motion.py`.
 """
 
 from __future__ import annotations
 
 import argparse
+import statistics
+import sys
+import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import SimpleITK as sitk  # noqa: N813
+from one_study import process, unpacked
 
-from uptake.preprocess.bias import Bias, estimate_bias
-from uptake.preprocess.resample import isotropic_grid, resample
+from uptake.io.dicom.read import read_study
+from uptake.io.dicom.scan import scan
+from uptake.io.nifti import write_volume
+from uptake.preprocess.bias import Bias, estimate_bias, estimate_fields
+from uptake.preprocess.harmonise import harmonise
+from uptake.preprocess.resample import Interpolation, Resample, isotropic_grid, resample
 from uptake.volume import Grid, Volume
 
 SPACING = (0.8, 0.8, 2.0)
@@ -61,22 +72,22 @@ def simpleitk_recipe(image: Array, mask: Array) -> Array:
     return np.exp(sitk.GetArrayFromImage(n4.GetLogBiasFieldAsImage(whole)).T)
 
 
-def simpleitk_resample(image: Array) -> Array:
-    """Linear, to 1 mm, first voxel centre kept."""
+def simpleitk_resample(image: Array, interpolator: int) -> Array:
+    """To 1 mm, first voxel centre kept."""
     whole = sitk.GetImageFromArray(np.ascontiguousarray(image.T))
     whole.SetSpacing(SPACING)
     size = [int(np.floor(n * s + 0.5)) for n, s in zip(image.shape, SPACING, strict=True)]
     identity, direction = sitk.Transform(), whole.GetDirection()
     new = sitk.Resample(
-        whole, size, identity, sitk.sitkLinear, whole.GetOrigin(), (1.0,) * 3, direction, 0.0, sitk.sitkFloat32
+        whole, size, identity, interpolator, whole.GetOrigin(), (1.0,) * 3, direction, 0.0, sitk.sitkFloat32
     )
     return sitk.GetArrayFromImage(new).T
 
 
-def our_resample(image: Array) -> Array:
+def our_resample(image: Array, interpolation: Interpolation) -> Array:
     """The same with ours."""
     volume = Volume(image, Grid(image.shape, np.diag([*SPACING, 1.0])))
-    return resample(volume, isotropic_grid(volume.grid)).array
+    return resample(volume, isotropic_grid(volume.grid), Resample(interpolation=interpolation)).array
 
 
 def timed(call: Callable[[], Array]) -> tuple[float, Array]:
@@ -116,34 +127,71 @@ def compare(shape: tuple[int, ...], kind: str, fields: int, runs: int) -> None:
     )
 
 
-def compare_resampling(shape: tuple[int, ...], runs: int) -> None:
+def compare_resampling(shape: tuple[int, ...], interpolation: Interpolation, interpolator: int, runs: int) -> None:
     """Print one line."""
-    image = phantom("sine", shape, 0)[0]
+    image = np.asfortranarray(phantom("sine", shape, 0)[0])  # the memory order of what is read from files
     seconds: dict[str, list[float]] = {"uptake": [], "SimpleITK": []}
     for _ in range(runs):
-        took, ours = timed(lambda: our_resample(image))
+        took, ours = timed(partial(our_resample, image, interpolation))
         seconds["uptake"].append(took)
-        took, theirs = timed(lambda: simpleitk_resample(image))
+        took, theirs = timed(partial(simpleitk_resample, image, interpolator))
         seconds["SimpleITK"].append(took)
     largest = np.abs(ours - theirs).max() / np.abs(theirs).max()
     print(
-        f"linear {shape} -> {ours.shape}: uptake {np.median(seconds['uptake']):.3f} s, "
-        f"SimpleITK {np.median(seconds['SimpleITK']):.3f} s; largest difference {largest:.1e} of the maximum"
+        f"{interpolation} {shape} -> {ours.shape}: uptake {np.median(seconds['uptake']):.3f} s, "
+        f"SimpleITK {np.median(seconds['SimpleITK']):.3f} s; largest difference {largest:.1e} of the maximum",
+        flush=True,
     )
+
+
+def compare_study(study: Path, runs: int) -> None:
+    """Print one line: cold processes from DICOM to harmonised images, in turn, after one uncounted run of both."""
+    plain, ours = [], []
+    with tempfile.TemporaryDirectory() as name:
+        folder = unpacked(study, Path(name))
+        script = Path(__file__).with_name("one_study.py")
+        for number in range(runs + 1):
+            plain.append(process([sys.executable, str(script), "--plain", str(folder), f"{name}/plain{number}"]))
+            ours.append(process([sys.executable, __file__, "--ours", str(folder), f"{name}/ours{number}"]))
+    script_s, ours_s = (statistics.median(m.seconds for m in side[1:]) for side in (plain, ours))
+    ratio = statistics.median(a.seconds / b.seconds for a, b in zip(plain[1:], ours[1:], strict=True))
+    print(
+        f"{study.stem}, DICOM to harmonised images: uptake {ours_s:.2f} s ({max(m.peak_mb for m in ours):.0f} MB), "
+        f"plain script {script_s:.2f} s ({max(m.peak_mb for m in plain):.0f} MB): {ratio:.1f} times",
+        flush=True,
+    )
+
+
+def ours_from_dicom(dicom: Path, out: Path) -> None:
+    """What the plain script does, with uptake: native phases and harmonised ones as NIfTI."""
+    (source,) = scan([dicom]).studies
+    study = read_study(source, "case")
+    made = harmonise(study, estimate_fields(study)).study
+    for name, images in (("native", study), ("harmonised", made)):
+        for n, volume in enumerate(images.volumes):
+            write_volume(volume, out / name / f"case_{n:04d}.nii.gz")
 
 
 def main() -> None:
     """Read the command line and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("studies", nargs="*", type=Path)
     parser.add_argument("--shape", nargs=3, type=int, default=(256, 256, 160))
-    parser.add_argument("--fields", type=int, default=10)
+    parser.add_argument("--fields", type=int, default=10, help="0: no N4")
     parser.add_argument("--runs", type=int, default=5)
     given = parser.parse_args()
     shape = tuple(given.shape)
-    for kind in ("polynomial", "sine", "coil"):
-        compare(shape, kind, given.fields, given.runs)
-    compare_resampling(shape, given.runs)
+    if given.fields:
+        for kind in ("polynomial", "sine", "coil"):
+            compare(shape, kind, given.fields, given.runs)
+    compare_resampling(shape, "linear", sitk.sitkLinear, given.runs)
+    compare_resampling(shape, "bspline", sitk.sitkBSpline, given.runs)
+    for study in given.studies:
+        compare_study(study, given.runs)
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["--ours"]:
+        ours_from_dicom(Path(sys.argv[2]), Path(sys.argv[3]))
+    else:
+        main()

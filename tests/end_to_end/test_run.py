@@ -54,7 +54,8 @@ def test_a_cohort_folder_holds_what_the_contract_lists(made: Path) -> None:
         "study.json", f"native/{CASE}_0000.nii.gz", f"native/{CASE}_0002.nii.gz", f"harmonised/{CASE}_0001.nii.gz",
         "maps/pe.nii.gz", "maps/ser.nii.gz", "maps/bias.nii.gz", "voi.json", "masks/ftv_pe.nii.gz",
         "masks/ftv.nii.gz", "masks/stv_proposal.nii.gz", "masks/stv_proposal_acquired.nii.gz", "ftv.json",
-        "features.csv", "checks.json", "provenance.json", "report.html",
+        "features.csv", "checks.json", "provenance.json", "report.html", "breast.json", "masks/breast.nii.gz",
+        "maps/breast_labels.nii.gz", "parenchyma.json", "masks/fibroglandular.nii.gz",
     ]  # fmt: skip
     assert [name for name in expected if not (case / name).is_file()] == []
     assert not (case / "masks/stv.nii.gz").exists()
@@ -133,7 +134,7 @@ def test_no_table_or_json_holds_a_path_a_host_or_a_clock_time(made: Path) -> Non
 
 def test_a_changed_threshold_redoes_exactly_what_depends_on_it(cohort: Path, phantoms: Path) -> None:
     result = uptake.run(phantoms, cohort, jobs=1, ftv={"pe_threshold_percent": 90, "prefer_recorded": False})
-    assert set(done(result)[CASE]) == {"ftv", "stv_proposal", "features", "checks", "report"}
+    assert set(done(result)[CASE]) == {"ftv", "stv_proposal", "background", "features", "checks", "report"}
     ftv = json.loads((cohort / f"cases/{CASE}/ftv.json").read_text())
     assert ftv["pe_threshold_percent"] == {"value": 90.0, "source": "setting ftv"}
 

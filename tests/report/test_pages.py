@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from uptake.preprocess.motion import MotionNumbers, PhaseMotion, Shift
 from uptake.report import CaseView, CohortCase, CohortView, RefusedRow, case_page, cohort_page, thumbnail
 from uptake.report.pages import case_href
 from uptake.study import Code, Phase, Refusal, Study
@@ -344,3 +345,22 @@ def test_a_scale_bar_is_as_long_as_it_says(view: CaseView) -> None:
     bars = re.findall(r'class="bar when-full" style="width: ([\d.]+)%" aria-hidden="true">(\d+) mm', html)
     assert float(bars[0][0]) / 100 * boxes[0][2] == pytest.approx(float(bars[0][1]), rel=1e-3)
     assert len(bars) == len(re.findall(r'class="panel"', html))
+
+
+def test_motion_stands_on_the_page_as_acquired_and_as_corrected(view: CaseView) -> None:
+    acquired, corrected = Shift(1.234, 5.678, 321), Shift(0.111, 0.222, 320)
+    measured = MotionNumbers(0, "no", (PhaseMotion(1, acquired), PhaseMotion(2, Shift(None, None, 3))))
+    words = Page(case_page(replace(view, motion=measured))).words("motion")
+    assert "early 1.23 5.68 321" in words
+    assert "late \u2013 \u2013 3" in words
+    assert "as acquired" in words
+    done = MotionNumbers(0, "bspline", (PhaseMotion(1, acquired, corrected, 0.876),))
+    words = Page(case_page(replace(view, motion=done))).words("motion")
+    assert "0.11 0.22 0.88" in words
+    assert "corrected (bspline)" in words
+
+
+def test_an_ftv_on_corrected_phases_is_a_warning_on_top(view: CaseView) -> None:
+    assert "motion-corrected" not in words_of(case_page(view))
+    corrected = replace(view, ftv=replace(view.ftv, motion_correction="rigid"))
+    assert "The FTV was computed on motion-corrected phases (rigid)." in words_of(case_page(corrected))

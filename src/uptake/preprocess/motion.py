@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal, get_args
 
 import numpy as np
+import numpy.typing as npt
 
 from uptake.preprocess.foreground import foreground
 from uptake.preprocess.register import Plan, Registered, register
@@ -106,13 +107,24 @@ def align(study: Study, settings: Motion | None = None) -> Aligned:
         measured = tuple(PhaseMotion(n, shift) for n, shift in enumerate(acquired, start=1))
         return Aligned(MotionNumbers(0, "no", measured))
     body = foreground(first.array, first.grid.spacing_mm)
-    made = [_registered(first, other, body, settings) for other in others]
+    made = [brought_onto(first, other, body, settings) for other in others]
     phases = tuple(
         PhaseMotion(n, shift, _shift(skin, first, one.volume), float(one.jacobian.array[body].min()))
         for n, (shift, one) in enumerate(zip(acquired, made, strict=True), start=1)
     )
     corrected = (first, *(one.volume for one in made))
     return Aligned(MotionNumbers(0, settings.correct, phases), corrected, tuple(one.jacobian for one in made))
+
+
+def brought_onto(first: Volume, other: Volume, body: npt.NDArray[np.bool_], settings: Motion) -> Registered:
+    """`other` brought onto `first` as `settings` say, compared on the body (a mask on their grid) and its margin."""
+    from scipy import ndimage
+
+    mask = body
+    for axis, s in enumerate(first.grid.spacing_mm):
+        mask = ndimage.maximum_filter1d(mask, 2 * round(MARGIN_MM / s) + 1, axis=axis)
+    plan = Plan(settings.correct == "bspline", settings.grid_mm, settings.levels, settings.bins)
+    return register(first, other, mask, plan)
 
 
 def applied(study: Study, motion: Aligned) -> Study:
@@ -126,15 +138,3 @@ def _shift(skin: Skin, first: Volume, other: Volume) -> Shift:
         return Shift(None, None, int(found.size))
     median, p95 = np.percentile(found, (50, 95))
     return Shift(float(median), float(p95), int(found.size))
-
-
-def _registered(first: Volume, other: Volume, body: np.ndarray, settings: Motion) -> Registered:
-    from scipy import ndimage
-
-    spacing = first.grid.spacing_mm
-    # Steps in voxels of the widest spacing reach about as far along each axis.
-    mask = body
-    for axis, s in enumerate(spacing):
-        mask = ndimage.maximum_filter1d(mask, 2 * round(MARGIN_MM / s) + 1, axis=axis)
-    plan = Plan(settings.correct == "bspline", settings.grid_mm, settings.levels, settings.bins)
-    return register(first, other, mask, plan)

@@ -29,10 +29,10 @@ FEWEST_VOXELS = 4
 RASTER_MM, SMOOTHING_MM = (5.0, 3.5, 2.5), (2.0, 1.5, 1.0)
 """mm. Distance of the places that are compared, and the SD of the Gaussian, at the coarsest to the finest mesh."""
 
-RIGID_STEPS, SPLINE_STEPS = 40, 40
+RIGID_STEPS, SPLINE_STEPS = 40, 60
 """L-BFGS iterations, the spline's per level."""
 
-STIFFNESS = 1e-2
+STIFFNESS = 4e-3
 """Weight of the mesh's mean squared second difference (mm2) against the mutual information (nats)."""
 
 
