@@ -1,6 +1,6 @@
 """Radiomic features of synthetic lesions: ours, PyRadiomics and Pictologics in turn.
 
-    python benchmarks/radiomics.py [--pyradiomics PYTHON] [--pictologics PYTHON] [--runs 15] [--curve]
+    python benchmarks/radiomics.py [--pyradiomics PYTHON] [--pictologics PYTHON] [--runs 15] [--voxels N ...] [--curve]
 
 PYTHON is the interpreter of an environment that holds the peer. Lesions of 1e3, 3e4 and 3e5 voxels in a volume of
 256 x 256 x 160 int16 voxels of 1 mm, 64 grey levels, first-order, shape and texture in 3D, the whole volume passed in,
@@ -36,6 +36,7 @@ def main() -> None:
     parser.add_argument("--pyradiomics", metavar="PYTHON")
     parser.add_argument("--pictologics", metavar="PYTHON")
     parser.add_argument("--runs", type=int, default=15)
+    parser.add_argument("--voxels", type=int, nargs="+", default=VOXELS, help="of the lesions")
     parser.add_argument("--curve", action="store_true", help="our time from 1e3 to 3e6 voxels instead")
     parser.add_argument("--worker", nargs=3, help=argparse.SUPPRESS)
     asked = parser.parse_args()
@@ -48,7 +49,7 @@ def main() -> None:
     if asked.pyradiomics and not asked.curve:
         engines |= {f"pyradiomics {what}": (asked.pyradiomics, f"pyradiomics-{what}") for what in ("all", "texture")}
     with tempfile.TemporaryDirectory() as folder:
-        for voxels in CURVE if asked.curve else VOXELS:
+        for voxels in CURVE if asked.curve else asked.voxels:
             inside = write_lesion(voxels, Path(folder))
             chosen = {
                 name: e for name, e in engines.items() if not asked.curve or name in ("uptake all", "uptake texture")

@@ -57,22 +57,22 @@ static uint64_t without_first(uint64_t set)
 }
 #endif
 
-static int32_t root_of(int32_t *parent, int32_t i)
-{
-    while (parent[i] != i) {
-        parent[i] = parent[parent[i]];
-        i = parent[i];
-    }
-    return i;
-}
-
+/* Rem's union with splicing (Dijkstra 1976; Patwary et al. 2010, https://doi.org/10.1007/978-3-642-13193-6_35): parents
+   come earlier, so that the first voxel of a zone becomes its root. */
 static void unite(int32_t *parent, int32_t i, int32_t j)
 {
-    int32_t a = root_of(parent, i), b = root_of(parent, j);
-    if (a < b)
-        parent[b] = a;
-    else
-        parent[a] = b;
+    while (parent[i] != parent[j]) {
+        if (parent[i] < parent[j]) {
+            int32_t other = i;
+            i = j;
+            j = other;
+        }
+        int32_t above = parent[i];
+        parent[i] = parent[j];
+        if (i == above)
+            return;
+        i = above;
+    }
 }
 
 static int32_t *append(Rows *rows)

@@ -40,9 +40,13 @@ def fixed_bin_number(x: Float, bins: int) -> Levels:
     low, high = float(x.min()), float(x.max())
     if low == high:
         return Levels(np.ones(x.shape, dtype=np.int64), 1)
-    # Multiplied first: whole numbers on the edge of a bin then stay on it.
-    numbers = np.floor(bins * (x - low) / (high - low)).astype(np.int64) + 1
-    return Levels(np.minimum(numbers, bins), bins)
+    # Multiplied first: whole numbers on the edge of a bin then stay on it. In place: regions can be large.
+    place = x - low
+    place *= bins
+    place /= high - low
+    numbers = np.floor(place, out=place).astype(np.int64)
+    numbers += 1
+    return Levels(np.minimum(numbers, bins, out=numbers), bins)
 
 
 def fixed_bin_size(x: Float, width: float, low: float) -> Levels:

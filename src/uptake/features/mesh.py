@@ -110,7 +110,7 @@ def _triangles() -> Float:
     rotated = np.linalg.det(turns) > 0  # the classes above have their outside behind
     for kind, text in _CLASSES.items():
         points = np.array([[list(map(int, p)) for p in triangle.split("-")] for triangle in text.split()]) - 1
-        moved = (np.einsum("tcx,nyx->ntcy", points, turns) + 1) / 2
+        moved = ((_all_turned(points.reshape(-1, 3), turns) + 1) / 2).reshape(len(turns), *points.shape)
         moved[rotated] = moved[rotated, :, ::-1]
         table[_turned(kind, turns), : len(points)] = moved
     return table
@@ -119,6 +119,11 @@ def _triangles() -> Float:
 def _turned(kind: int, turns: Float) -> npt.NDArray[np.int64]:
     """The kinds that a kind of cube becomes when it is turned or mirrored in each of several ways."""
     corners = np.array([(c >> 2 & 1, c >> 1 & 1, c & 1) for c in range(8) if kind >> c & 1])
-    moved = (np.einsum("cx,nyx->ncy", 2 * corners - 1, turns) + 1) // 2
-    places = (moved @ (4, 2, 1)).astype(np.int64)
-    return np.asarray((1 << places).sum(axis=1))
+    places = (_all_turned(2 * corners - 1, turns) + 1) / 2 @ (4.0, 2.0, 1.0)
+    return np.asarray((1 << places.astype(np.int64)).sum(axis=1))
+
+
+def _all_turned(points: npt.NDArray[np.int64], turns: Float) -> Float:
+    """Points, shape (n, 3), in every turn, shape (turns, n, 3)."""
+    moved = points.astype(np.float64) @ turns.reshape(-1, 3).T
+    return moved.reshape(len(points), len(turns), 3).transpose(1, 0, 2)

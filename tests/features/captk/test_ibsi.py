@@ -10,6 +10,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from uptake.features import Features, extract
 from uptake.features.captk import PAPER, Panel, captk_panel
 from uptake.volume import Grid, Volume
 
@@ -175,3 +176,15 @@ def test_merged_directions_have_their_own_reference_values(
             value, tolerance = references[tag.replace("_3D_avg", "_3D_comb")]
             ours = float(f"{panel[f'T1_E_{column}'].value:.3g}")
             assert ours == pytest.approx(value, abs=tolerance + 1e-9 * abs(value)), tag
+
+
+def test_on_any_lesion_the_corrected_panel_agrees_with_the_families_of_the_catalogue() -> None:
+    """Two implementations of the same definitions, NumPy here and compiled kernels there."""
+    random = np.random.default_rng(12)
+    grid = Grid((14, 12, 9), np.diag([0.8, 0.9, 2.0, 1.0]))
+    image = Volume(random.normal(100, 20, size=grid.shape).astype(np.float32), grid)
+    mask = Volume(random.random(grid.shape) < 0.4, grid)
+    panel = captk_panel(image, mask, SIX, "captk-corrected")
+    table = extract(image, mask, Features(bins=6, aggregations=("3D averaged",)))
+    for column, tag in REFERENCE.items():
+        assert panel[f"T1_E_{column}"].value == pytest.approx(table[tag].value, rel=1e-9, abs=1e-12), tag

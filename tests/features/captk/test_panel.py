@@ -73,6 +73,18 @@ def test_translation_in_a_larger_image_changes_lbp_only(image: Volume, mask: Vol
     assert there["T1_E_LBP_Radius-1_Bins-128_LBP"].value < here["T1_E_LBP_Radius-1_Bins-128_LBP"].value
 
 
+def test_the_corrected_panel_does_not_depend_on_the_order_of_axes(image: Volume, mask: Volume) -> None:
+    turned = Grid((10, 12, 11), np.diag([2.0, 0.8, 0.8, 1.0]))
+    there = captk_panel(
+        Volume(image.array.transpose(2, 0, 1), turned),
+        Volume(mask.array.transpose(2, 0, 1), turned),
+        PAPER,
+        "captk-corrected",
+    )
+    for row in captk_panel(image, mask, PAPER, "captk-corrected"):
+        assert there[row.name].value == pytest.approx(row.value, rel=1e-6, abs=1e-9), row.name
+
+
 @pytest.mark.parametrize("panel", ["captk", "captk-corrected"])
 @pytest.mark.parametrize("case", ["one voxel", "one grey level", "one slice", "negative"])
 def test_every_missing_value_of_a_poor_region_has_a_reason(case: str, panel: str, image: Volume, mask: Volume) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize_scalar
 
 from uptake.features.captk import columns, glszm, histogram, morphologic, volumetric
 from uptake.features.captk.roi import captk_offsets, itk_edges
@@ -69,6 +70,36 @@ def test_every_morphologic_column_that_depends_on_the_largest_component_is_repro
     )
 
 
+def test_the_proportions_of_the_ellipsoid_follow_from_its_diameters(published: Table, counted: Table) -> None:
+    """The three diameters are known up to a scale and an offset each, and the volume is pi / 6 times their product.
+
+    So the volume is linear in the products of their standardised columns, and the coefficients give the offsets. The
+    scales cancel in Elongation and Flatness; Eccentricity needs one number more, the ratio of the scales.
+    """
+    patients = [row for patient, row in published.items() if patient in counted]
+    a, b, c = (_standardised(patients, f"Morphologic_EllipseDiameter_Axis-{k}") for k in range(3))
+    volume = np.array(
+        [
+            float(counted[p]["largest_component_voxels"]) * float(counted[p]["voxel_mm3"])
+            for p in published
+            if p in counted
+        ]
+    )
+    products = np.column_stack([a * b * c, a * b, a * c, b * c, a, b, c, np.ones(len(a))])
+    fitted = np.linalg.lstsq(products, volume)[0]
+    assert _unexplained(products @ fitted, volume) < 1e-9
+    a, b, c = a + fitted[3] / fitted[0], b + fitted[2] / fitted[0], c + fitted[1] / fitted[0]
+
+    def unexplained(name: str, log_ratio: float) -> float:
+        scale = np.exp(log_ratio / 2)
+        ours = [morphologic.proportions(scale * x, scale * y, z)[name] for x, y, z in zip(a, b, c, strict=True)]
+        return _unexplained(np.array(ours), _standardised(patients, f"Morphologic_{name}"))
+
+    assert unexplained("Elongation", 0) < 1e-9
+    assert unexplained("Flatness", 0) < 1e-9
+    assert minimize_scalar(lambda x: unexplained("Eccentricity", x), bounds=(-6, 0), method="bounded").fun < 1e-9
+
+
 def test_zone_percentage_and_mean_size_follow_from_the_number_of_zones(
     published: Table, counted: Table, zones_and_runs: Table
 ) -> None:
@@ -90,6 +121,10 @@ def test_runs_are_averaged_over_as_many_directions_as_offsets_are_taken_at_radiu
     runs = np.array([float(row["total_runs"]) for row in zones_and_runs.values()])
     assert _off_whole(runs * len(captk_offsets(3))) < 0.01
     assert _off_whole(runs * len(captk_offsets(1))) > 0.4
+
+
+def _standardised(rows: list[dict[str, str]], name: str) -> np.ndarray:
+    return np.array([float(row[f"T1_E_{name}"]) for row in rows])
 
 
 def _from_counts_alone(row: Row) -> dict[str, object]:

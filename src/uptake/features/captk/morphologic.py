@@ -99,11 +99,23 @@ def _ellipsoid(component: Bool, frame: Float, radius_mm: float) -> dict[str, Val
     least, middle, most = moments(component, frame, 0)
     mean = (least * middle * most) ** (1 / 3)
     axes = [2 * radius_mm * (moment / mean) ** 0.5 if mean else 0.0 for moment in (least, middle, most)]
+    flat = {
+        "Eccentricity": POINTLIKE,
+        "Elongation": (most / middle) ** 0.5 if middle else NO_AXIS,
+        "Flatness": 0.0,
+    }
     return {
         **{f"EllipseDiameter_Axis-{k}": axis for k, axis in enumerate(axes)},
-        "Eccentricity": (1 - axes[0] * axes[1] / axes[2] ** 2) ** 0.5 if mean else POINTLIKE,
-        "Elongation": (most / middle) ** 0.5 if middle else NO_AXIS,
-        "Flatness": (middle / least) ** 0.5 if least else 0.0,
+        **(proportions(*axes) if mean else flat),
+    }
+
+
+def proportions(least: float, middle: float, most: float) -> dict[str, Value]:
+    """How far an ellipsoid with three diameters above 0 is from a sphere; the last two are 1 for one and grow."""
+    return {
+        "Eccentricity": max(1 - least * middle / most**2, 0.0) ** 0.5,
+        "Elongation": most / middle,
+        "Flatness": middle / least,
     }
 
 

@@ -18,6 +18,8 @@ from uptake.volume import Volume
 
 REACH = 7
 """Standard deviations after which the Gaussian (below 3e-11 of its peak) is left out."""
+SLICES = 16
+"""How many slices are filtered at a time."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def _responses(array: Float, spacing_mm: tuple[float, ...], settings: Gabor) -> 
     for first, second in ((0, 1), (0, 2), (1, 2)) if settings.orthogonal_planes else ((0, 1),):
         for angle in angles(settings):
             found = kernel(settings, angle, (spacing_mm[first], spacing_mm[second]))
-            yield np.abs(_convolved(array, found, (first, second), settings.boundary))
+            yield _modulus(array, found, (first, second), settings.boundary)
 
 
 def angles(settings: Gabor) -> tuple[float, ...]:
@@ -82,12 +84,15 @@ def kernel(settings: Gabor, angle_deg: float, spacing_mm: tuple[float, float]) -
     return np.asarray(np.exp(envelope + 2j * pi * u / settings.wavelength_mm))
 
 
-def _convolved(
+def _modulus(
     array: Float, found: npt.NDArray[np.complex128], axes: tuple[int, int], boundary: Boundary
-) -> npt.NDArray[np.complex128]:
+) -> npt.NDArray[np.float64]:
+    """Modulus of the convolution of every slice along `axes`, a few slices at a time: spectra are large."""
     from scipy import signal
 
-    margins = [found.shape[axes.index(axis)] // 2 if axis in axes else 0 for axis in range(3)]
     across = next(axis for axis in range(3) if axis not in axes)
-    wide = padded(array, margins, boundary)
-    return np.asarray(signal.fftconvolve(wide, np.expand_dims(found, across), mode="valid", axes=axes))
+    margins = [found.shape[axes.index(axis)] // 2 if axis in axes else 0 for axis in range(3)]
+    thick = np.expand_dims(found, across)
+    parts = np.array_split(array, range(SLICES, array.shape[across], SLICES), axis=across)
+    responses = (signal.fftconvolve(padded(part, margins, boundary), thick, mode="valid", axes=axes) for part in parts)
+    return np.concatenate([np.abs(response) for response in responses], axis=across)
