@@ -52,7 +52,7 @@ def test_every_configuration_of_the_ibsi_comes_with_the_package() -> None:
 
 @pytest.mark.parametrize("name", settings_names())
 def test_settings_that_come_with_the_package_can_be_named(name: str, files: tuple[Path, Path]) -> None:
-    found = {row.aggregation for row in features(*files, settings=name)}
+    found = {row.aggregation for row in features(*files, settings_file=name)}
     by_slice, in_space = "2D slice-merged" in found, "3D merged" in found
     assert (by_slice, in_space) == {"a": (True, False), "b": (True, False), "m": (True, True)}.get(
         name[-1], (False, True)
@@ -61,12 +61,12 @@ def test_settings_that_come_with_the_package_can_be_named(name: str, files: tupl
 
 def test_a_settings_file_changes_what_it_names_and_nothing_else(files: tuple[Path, Path], tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text('[features]\nfamilies = ["statistics", "glcm"]\n', "utf-8")
-    found = features(*files, settings=tmp_path / "mine.toml")
+    found = features(*files, settings_file=tmp_path / "mine.toml")
     assert len(found) == 18 + 150
 
 
 def test_grey_levels_of_the_command_line_win_over_the_settings(files: tuple[Path, Path]) -> None:
-    assert features(*files, settings="ibsi-config-c", bins=7)["ih_max"].value == 7
+    assert features(*files, settings_file="ibsi-config-c", bins=7)["ih_max"].value == 7
     found = features(*files, bin_width=50)
     assert found["ih_max"].value == (found["stat_max"].value - found["stat_min"].value) // 50 + 1
 
@@ -80,7 +80,7 @@ def test_an_unknown_panel_or_settings_name_is_refused_with_those_there_are(files
     with pytest.raises(SettingsError, match="there is ibsi"):
         features(*files, panel="everything")
     with pytest.raises(SettingsError, match="ibsi-config-a"):
-        features(*files, settings="ibsi-config-f")
+        features(*files, settings_file="ibsi-config-f")
 
 
 def test_the_command_line_prints_json_and_a_null_with_its_reason(files: tuple[Path, Path]) -> None:

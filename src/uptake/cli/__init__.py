@@ -16,6 +16,7 @@ import typer
 
 from uptake import __version__
 from uptake.cli.show import show_plan, show_result, show_status
+from uptake.cli.show_features import show_differences, show_features
 
 app = typer.Typer(
     name="uptake",
@@ -166,17 +167,25 @@ def report(
 
 @app.command()
 def features(  # noqa: PLR0917 (options)
-    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="NIfTI", exists=True, dir_okay=False)],
+    image: Annotated[
+        Path | None, typer.Argument(metavar="[IMAGE]", help="NIfTI", exists=True, dir_okay=False, show_default=False)
+    ] = None,
     mask: Annotated[
-        Path, typer.Argument(metavar="MASK", help="NIfTI mask on the same grid", exists=True, dir_okay=False)
-    ],
-    panel: Annotated[str, typer.Option("--panel", metavar="ibsi", help="which features")] = "ibsi",
+        Path | None, typer.Argument(metavar="[MASK]", help="NIfTI mask on the same grid", exists=True, dir_okay=False)
+    ] = None,
+    panel: Annotated[
+        str, typer.Option("--panel", metavar="ibsi|captk|captk-corrected", help="which features")
+    ] = "ibsi",
+    parameters: Annotated[
+        Path | None, typer.Option("--parameters", metavar="FILE", help="CaPTk's parameter CSV, for its panels")
+    ] = None,
     settings: Annotated[
         str | None,
         typer.Option(
             "--settings",
             metavar="NAME_OR_FILE",
-            help="a TOML file with a section [features], or ibsi-phantom, ibsi-config-a ... ibsi-config-e",
+            help="a TOML file with a section [features], a parameter file of PyRadiomics (.yaml), or ibsi-phantom, "
+            "ibsi-config-a ... ibsi-config-e",
         ),
     ] = None,
     assign: Assignments = None,
@@ -184,32 +193,42 @@ def features(  # noqa: PLR0917 (options)
     bin_width: Annotated[
         float | None, typer.Option("--bin-width", metavar="W", help="grey levels of a fixed width in intensity units")
     ] = None,
+    label: Annotated[
+        int | None, typer.Option("--label", metavar="N", min=1, help="of the mask; default: it holds 0 and 1 only")
+    ] = None,
+    names: Annotated[
+        str, typer.Option("--names", metavar="pyradiomics", help="a column with the names of another package")
+    ] = "",
+    table: Annotated[
+        Path | None,
+        typer.Option("--table", metavar="FILE", help="many: a CSV table with image,mask and if wanted label,id"),
+    ] = None,
+    compare: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option("--compare", metavar="A B", help="compare two tables of features instead; 1 if they disagree"),
+    ] = None,
     csv: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="write the long table here")] = None,
-    xlsx: Annotated[Path | None, typer.Option("--xlsx", metavar="FILE", help="the same as a workbook")] = None,
+    xlsx: Annotated[
+        Path | None, typer.Option("--xlsx", metavar="FILE", help="the same as a workbook, of many the wide table too")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Radiomic features of one image inside one mask; no cohort needed."""
+    """Radiomic features of one image inside one mask, or of a table of them; two tables compared. No cohort needed."""
     from uptake import verbs
 
-    table = verbs.features(
-        image,
-        mask,
-        panel=panel,
-        settings_file=settings,
-        bins=bins,
-        bin_width=bin_width,
-        csv=csv,
-        xlsx=xlsx,
-        **_sections(assign),
-    )
-    if as_json:
-        typer.echo(json.dumps([{**vars(row), "value": None if row.reason else row.value} for row in table], indent=2))
-    elif csv is None and xlsx is None:
-        for row in table:
-            name = f"{row.name}, {row.aggregation}" if row.aggregation else row.name
-            typer.echo(f"{row.ibsi}  {name:<72} {row.value:>14.6g} {row.unit}{'  ' + row.reason if row.reason else ''}")
-    else:
-        typer.echo(f"{len(table)} features in {' and '.join(str(path) for path in (csv, xlsx) if path)}")
+    _check_one_way(image, mask, table, compare)
+    if compare:
+        show_differences(verbs.compare_features(*compare), as_json)
+    options = {
+        "panel": panel, "parameters": parameters, "settings_file": settings, "bins": bins, "bin_width": bin_width,
+        "label": label, "names": names, "csv": csv, "xlsx": xlsx, **_sections(assign),
+    }  # fmt: skip
+    files = tuple(path for path in (csv, xlsx) if path)
+    if table:
+        batch = verbs.features_of_table(table, **options)
+        show_features(batch.rows, files, as_json, batch.refused)
+    elif image and mask:
+        show_features(verbs.feature_rows(image, mask, **options), files, as_json)
 
 
 @app.command()
@@ -311,6 +330,19 @@ def config(
             typer.echo(f"{item.section + '.' + item.name:<32} {item.value!s:<24} {item.origin}")
     else:
         typer.echo(shown.toml, nl=False)
+
+
+def _check_one_way(image: Path | None, mask: Path | None, table: Path | None, compare: object) -> None:
+    """One pair, a table of pairs or two tables to compare."""
+    from uptake.study import SettingsError
+
+    if table and compare:
+        raise SettingsError("features takes --table or --compare, not both")
+    if (table or compare) and image:
+        raise SettingsError(f"features takes no IMAGE and MASK beside {'--table' if table else '--compare'}")
+    if not (table or compare) and not (image and mask):
+        missing = "a MASK after the IMAGE" if image else "an IMAGE and a MASK, or --table FILE, or --compare A B"
+        raise SettingsError(f"features needs {missing}")
 
 
 def _sections(assignments: Sequence[str] | None) -> dict[str, Any]:

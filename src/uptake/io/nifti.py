@@ -105,6 +105,33 @@ def read_mask(path: Path) -> Volume:
     return volume.with_array(mask)
 
 
+def read_label(path: Path, label: int) -> Volume:
+    """Read one structure of a mask with several: the voxels that hold `label`, as a volume of bool.
+
+    Raises the refusals of `read_volume`, UNREADABLE for values that are no whole numbers, EMPTY_MASK for a label that
+    no voxel has.
+    """
+    volume = read_volume(path)
+    array = volume.array
+    if array.dtype.kind == "f" and (array != np.rint(array)).any():
+        raise Refusal(
+            Code.UNREADABLE,
+            found=f"mask {path.name} with values between whole numbers",
+            allowed="whole numbers: one label per voxel",
+            remedy="bring the mask to the image's grid again with nearest-neighbour interpolation",
+        )
+    inside = array == label
+    if not inside.any():
+        there = ", ".join(f"{value:g}" for value in np.unique(array)[:8])
+        raise Refusal(
+            Code.EMPTY_MASK,
+            found=f"mask {path.name} with the labels {there} and not {label}",
+            allowed="at least one voxel of the label",
+            remedy="give a label that the mask has",
+        )
+    return volume.with_array(inside)
+
+
 def _header(dtype: np.dtype[np.generic], grid: Grid) -> bytes:
     """The header and the four bytes that say that no extension follows."""
     from nibabel.nifti1 import Nifti1Header

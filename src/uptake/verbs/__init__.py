@@ -2,11 +2,11 @@
 
 from uptake.verbs.machine import ConfigShown, config, doctor
 from uptake.verbs.masks import Imported, import_masks
-from uptake.verbs.one_image import features
+from uptake.verbs.one_image import Batch, compare_features, feature_rows, features, features_of_table
 from uptake.verbs.phantoms import demo, phantom
 from uptake.verbs.running import Event, Planned, RunResult, planned, report, run, status
 
 __all__ = [
-    "ConfigShown", "Event", "Imported", "Planned", "RunResult", "config", "demo", "doctor", "features", "import_masks",
-    "phantom", "planned", "report", "run", "status",
+    "Batch", "ConfigShown", "Event", "Imported", "Planned", "RunResult", "compare_features", "config", "demo", "doctor",
+    "feature_rows", "features", "features_of_table", "import_masks", "phantom", "planned", "report", "run", "status",
 ]  # fmt: skip

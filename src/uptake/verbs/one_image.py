@@ -1,24 +1,49 @@
-"""Features of one image and one mask, without a cohort."""
+"""Features of images and masks without a cohort: of one pair, of a table of pairs; two tables compared."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from importlib import resources
-from importlib.resources.abc import Traversable
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from uptake.features import FeatureTable, extract
-from uptake.features.settings import AGGREGATIONS
-from uptake.io.nifti import read_mask, read_volume
-from uptake.io.tables import Sheet, write_csv, write_xlsx
-from uptake.io.values import to_plain
-from uptake.pipeline.settings import from_layers, parse_toml, read_toml
-from uptake.study import SettingsError
+from uptake.features import FeatureTable
+from uptake.features.compare import Comparison, Differences, compare_tables
+from uptake.io.tables import Sheet, read_csv, write_csv, write_xlsx
+from uptake.study import Refusal, SettingsError
+from uptake.verbs.panels import COLUMNS, Extraction, Row, choose, settings_names
 
-PANELS = ("ibsi",)
-COLUMNS = ("name", "value", "unit", "family", "ibsi", "ibsi_tag", "aggregation", "reason")
-SETTINGS = resources.files("uptake.verbs") / "settings"
+__all__ = [
+    "COLUMNS", "Batch", "RefusedPair", "compare_features", "feature_rows", "features", "features_of_table",
+    "settings_names",
+]  # fmt: skip
+OPTIONS = ("panel", "parameters", "settings_file", "bins", "bin_width", "label", "names")
+"""Options of `features` by keyword; other keywords are sections of settings."""
+
+
+@dataclass(frozen=True)
+class RefusedPair:
+    """A row of a batch that gave no features, and why."""
+
+    id: str
+    refusal: Refusal
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Features of many pairs: long rows with their id in front under `columns`, and what was refused."""
+
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+    refused: tuple[RefusedPair, ...]
+
+    def wide(self) -> tuple[Row, ...]:
+        """One row per id, one column per feature: by its IBSI tag, where it has none by its name."""
+        found: dict[str, Row] = {}
+        for row in self.rows:
+            value = None if row["reason"] else row["value"]
+            found.setdefault(row["id"], {"id": row["id"]})[row["ibsi_tag"] or row["name"]] = value
+        return tuple(found.values())
 
 
 def features(  # noqa: PLR0913 (one per option)
@@ -26,58 +51,148 @@ def features(  # noqa: PLR0913 (one per option)
     mask: str | Path,
     *,
     panel: str = "ibsi",
+    parameters: str | Path | None = None,
     settings_file: str | Path | None = None,
     bins: int | None = None,
     bin_width: float | None = None,
+    label: int | None = None,
+    names: str = "",
     csv: str | Path | None = None,
     xlsx: str | Path | None = None,
     **settings: Mapping[str, Any],
 ) -> FeatureTable:
     """Features of a NIfTI image inside a NIfTI mask on the same grid; `csv`, `xlsx`: also write the long table there.
 
-    panel: which features; ``ibsi`` is every feature of the IBSI in every aggregation, from the image as it is.
-    settings_file: a TOML file with a section ``[features]``, or the name of one that comes with the package
-    (`settings_names`). settings: sections as keywords over it, ``features(..., features={"bins": 32})``.
-    bins, bin_width: grey levels of a fixed number or size, over the settings'.
+    panel: which features; ``ibsi`` is every feature of the IBSI in every aggregation, from the image as it is;
+    ``captk`` the columns of CaPTk 1.8.1 as it computed them, ``captk-corrected`` as their names say.
+    parameters: CaPTk's own parameter file (CSV) for these two; without one, the parameters of the published table.
+    settings_file: a TOML file with a section ``[features]``, the name of one that comes with the package
+    (`settings_names`), or a parameter file of PyRadiomics (``.yaml``). settings: sections as keywords over the TOML,
+    ``features(..., features={"bins": 32})``. bins, bin_width: grey levels of a fixed number or size over these.
+    label: value of the mask's voxels that are inside; None: the mask holds one structure (or PyRadiomics' file says).
+    names: ``pyradiomics`` adds a column with PyRadiomics' names to what is written.
     Raises Refusal for unreadable files, another grid, an empty mask, non-finite voxels inside the mask; SettingsError.
     """
-    if panel not in PANELS:
-        raise SettingsError(f"panel {panel!r}: there is {', '.join(PANELS)}")
-    every = {"features": {"aggregations": AGGREGATIONS}}
-    chosen = from_layers([every, _read(settings_file), settings, _grey_levels(bins, bin_width)]).features
-    table = extract(read_volume(Path(image)), read_mask(Path(mask)), chosen)
-    rows = [to_plain(row) for row in table]
-    if csv is not None:
-        write_csv(COLUMNS, rows, Path(csv))
-    if xlsx is not None:
-        write_xlsx({"features": Sheet(COLUMNS, rows)}, Path(xlsx))
+    chosen = choose(
+        panel=panel, parameters=parameters, settings_file=settings_file, bins=bins, bin_width=bin_width, label=label,
+        names=names, settings=settings,
+    )  # fmt: skip
+    table = chosen(Path(image), Path(mask))
+    _write(chosen.columns, chosen.rows(table), csv, xlsx)
     return table
 
 
-def settings_names() -> tuple[str, ...]:
-    """The settings that come with the package: IBSI's digital phantom and its configurations A to E."""
-    return tuple(sorted(file.name.removesuffix(".toml") for file in SETTINGS.iterdir() if file.name.endswith(".toml")))
+def feature_rows(
+    image: str | Path,
+    mask: str | Path,
+    *,
+    csv: str | Path | None = None,
+    xlsx: str | Path | None = None,
+    **options: Any,  # noqa: ANN401 (those of `features`)
+) -> list[Row]:
+    """As `features`, with the same options, but the rows of the long table with every column that is asked for."""
+    chosen = _chosen(options)
+    rows = chosen.rows(chosen(Path(image), Path(mask)))
+    _write(chosen.columns, rows, csv, xlsx)
+    return rows
 
 
-def _read(name_or_file: str | Path | None) -> dict[str, Any]:
-    if name_or_file is None:
-        return {}
-    if str(name_or_file) in settings_names():
-        shipped: Traversable = SETTINGS / f"{name_or_file}.toml"
-        return parse_toml(shipped.read_text("utf-8"), shipped.name)
-    if not Path(name_or_file).exists():
-        known = ", ".join(settings_names())
-        raise SettingsError(
-            f"there is no settings file {name_or_file}, and no settings of that name: there are {known}"
+def features_of_table(
+    table: str | Path,
+    *,
+    csv: str | Path | None = None,
+    xlsx: str | Path | None = None,
+    **options: Any,  # noqa: ANN401 (those of `features`)
+) -> Batch:
+    """Features of every row of a CSV table with the columns image and mask, and if wanted label and id.
+
+    Paths are relative to the table's folder. An id is by default the image's name, with the label behind it if one is
+    given. options: as `features` takes them; a row's label is over the one given here. A pair that is refused does not
+    stop the others. `csv`: the long table, an id in front of every row; `xlsx`: that and the wide one.
+    Raises SettingsError for a table without these columns or rows, an empty cell, a label that is no whole number, two
+    rows of one id; Refusal UNREADABLE for what is no table.
+    """
+    chosen = _chosen(options)
+    rows: list[Row] = []
+    refused: list[RefusedPair] = []
+    for pair in _pairs(Path(table)):
+        try:
+            rows += ({"id": pair.id, **row} for row in chosen.rows(chosen(pair.image, pair.mask, pair.label)))
+        except Refusal as refusal:
+            refused.append(RefusedPair(pair.id, refusal))
+    batch = Batch(("id", *chosen.columns), tuple(rows), tuple(refused))
+    if csv is not None:
+        write_csv(batch.columns, batch.rows, Path(csv))
+    if xlsx is not None:
+        wide = batch.wide()
+        columns = tuple(dict.fromkeys(["id", *(name for row in wide for name in row)]))
+        write_xlsx({"features": Sheet(columns, wide), "long": Sheet(batch.columns, batch.rows)}, Path(xlsx))
+    return batch
+
+
+def compare_features(first: str | Path, second: str | Path, *, relative: float | None = None) -> Differences:
+    """Compare two CSV tables of features, each long or wide, feature by feature; see `Comparison` for what agrees.
+
+    relative: largest relative difference of values that agree. Raises SettingsError for a missing file and as
+    `compare_tables`, Refusal UNREADABLE for what is no table.
+    """
+    for file in (first, second):
+        if not Path(file).is_file():
+            raise SettingsError(f"there is no table {file}")
+    settings = Comparison() if relative is None else Comparison(relative=relative)
+    return compare_tables(read_csv(Path(first)), read_csv(Path(second)), settings)
+
+
+def _chosen(options: Mapping[str, Any]) -> Extraction:
+    own = {name: value for name, value in options.items() if name in OPTIONS}
+    return choose(**own, settings={name: value for name, value in options.items() if name not in OPTIONS})
+
+
+def _write(columns: tuple[str, ...], rows: list[Row], csv: str | Path | None, xlsx: str | Path | None) -> None:
+    if csv is not None:
+        write_csv(columns, rows, Path(csv))
+    if xlsx is not None:
+        write_xlsx({"features": Sheet(columns, rows)}, Path(xlsx))
+
+
+@dataclass(frozen=True)
+class _Pair:
+    id: str
+    image: Path
+    mask: Path
+    label: int | None
+
+
+def _pairs(table: Path) -> list[_Pair]:
+    if not table.is_file():
+        raise SettingsError(f"there is no table {table}")
+    rows = read_csv(table)
+    if not rows:
+        raise SettingsError(f"{table.name} has no rows: needed are the columns image and mask, allowed label and id")
+    pairs = list(_read_pairs(rows, table))
+    seen: set[str] = set()
+    for pair in pairs:
+        if pair.id in seen:
+            raise SettingsError(f"{table.name}: {pair.id!r} is there twice: give every row an id of its own")
+        seen.add(pair.id)
+    return pairs
+
+
+def _read_pairs(rows: list[dict[str, str]], table: Path) -> Iterator[_Pair]:
+    missing = [name for name in ("image", "mask") if name not in rows[0]]
+    if missing:
+        raise SettingsError(f"{table.name} has no column {' and '.join(missing)}: allowed are image, mask, label, id")
+    for number, row in enumerate(rows, 1):
+        image, mask = (row[name].strip() for name in ("image", "mask"))
+        if not image or not mask:
+            raise SettingsError(f"{table.name}, row {number}: needs an image and a mask")
+        for name in (image, mask):
+            if not (table.parent / name).is_file():
+                raise SettingsError(f"{table.name}, row {number}: there is no file {name}")
+        label = row.get("label", "").strip()
+        if label and not (label.isdecimal() and int(label) > 0):
+            raise SettingsError(f"{table.name}, row {number}: label {label!r}; allowed is a whole number of 1 or more")
+        name = Path(image).name.removesuffix(".gz").removesuffix(".nii") + (f"-{label}" if label else "")
+        yield _Pair(
+            row.get("id", "").strip() or name, table.parent / image, table.parent / mask, int(label) if label else None
         )
-    return read_toml(Path(name_or_file))
-
-
-def _grey_levels(bins: int | None, bin_width: float | None) -> dict[str, Any]:
-    if bins is not None and bin_width is not None:
-        raise SettingsError("grey levels have a fixed number or a fixed width: give bins or bin_width, not both")
-    if bins is not None:
-        return {"features": {"discretisation": "fixed-bin-number", "bins": bins}}
-    if bin_width is not None:
-        return {"features": {"discretisation": "fixed-bin-size", "bin_width": bin_width}}
-    return {}
