@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated, Literal, get_args
 
 import numpy as np
@@ -168,11 +169,16 @@ def _separable(array: Array, axes: list[Floats], extend: bool) -> Array:
     first, *others = [_weights(index, n, extend) for index, n in zip(axes, array.shape, strict=True)]
     rows, columns = [sparse.csr_array(weights) for weights in others]
     result = np.zeros((len(axes[0]), len(axes[1]), len(axes[2])), dtype=np.float32)
+
+    @lru_cache(maxsize=2)
+    def within(n: int) -> Array:
+        plane: Array = (columns @ (rows @ array[n].astype(np.float32, copy=False)).T).T
+        return plane
+
+    # Each source plane once, as the next result needs at most two of them and moves on.
     for out, weights in zip(result, first, strict=True):
-        used = np.flatnonzero(weights)
-        if used.size:
-            plane = np.tensordot(weights[used], array[used].astype(np.float32, copy=False), axes=1)
-            out[:] = (columns @ (rows @ plane).T).T
+        for n in np.flatnonzero(weights):
+            np.add(out, weights[n] * within(int(n)), out=out)
     return result
 
 
