@@ -43,6 +43,7 @@ PROMISED = {
         "--csv",
         "--xlsx",
         "--settings",
+        "--set",
         "--json",
     },
     "phantom": {"--to", "--cases", "--seed", "--vendor", "--view", "--snr", "--size", "--jobs", "--dry-run", "--json"},

@@ -27,6 +27,8 @@ Aggregation = Literal[
 ]
 AGGREGATIONS: tuple[Aggregation, ...] = get_args(Aggregation)
 MOST_DISTANCE = 5
+PanelName = Literal["ibsi", "captk", "captk-corrected"]
+PANEL_NAMES: tuple[PanelName, ...] = get_args(PanelName)
 FIXED = ("fixed-bin-number", "fixed-bin-size")
 
 
@@ -83,12 +85,32 @@ class Features:
         float, "intensity units; width of a bin of the intensity-volume histogram, for fixed-bin-size"
     ] = 1.0
 
+    panels: Annotated[
+        tuple[PanelName, ...],
+        "which tables a cohort has; all settings above are of ibsi, CaPTk's have the parameters of the published table",
+    ] = ("ibsi", "captk")
+    captk_image: Annotated[
+        Literal["harmonised", "acquired"],
+        "image of CaPTk's panels in a cohort: harmonised, as the paper's text says, or as acquired, as its table is",
+    ] = "harmonised"
+
     def __post_init__(self) -> None:
+        self._check_panels()
         self._check_families()
         self._check_interpolation()
         self._check_range()
         self._check_bins()
         self._check_texture()
+
+    def _check_panels(self) -> None:
+        if set(self.panels) - set(PANEL_NAMES) or not self.panels:
+            raise SettingsError(f"panels {list(self.panels)}: allowed are one or more of {', '.join(PANEL_NAMES)}")
+        if {"captk", "captk-corrected"} <= set(self.panels):
+            raise SettingsError(
+                "panels captk and captk-corrected give their columns the same names: choose one of them"
+            )
+        if self.captk_image not in ("harmonised", "acquired"):
+            raise SettingsError(f"captk_image {self.captk_image!r}: allowed are harmonised, acquired")
 
     def _check_families(self) -> None:
         unknown = sorted(set(self.families) - set(FAMILY_NAMES))

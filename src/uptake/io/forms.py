@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -234,19 +235,45 @@ def _glance_stv(folder: Path) -> StvNumbers:
     return read_value(StvNumbers, folder / "stv.json")
 
 
-FEATURE_COLUMNS = ("name", "value", "unit", "family", "ibsi", "ibsi_tag", "aggregation", "stv_source", "reason")
+FEATURE_COLUMNS = (
+    "name",
+    "value",
+    "unit",
+    "family",
+    "ibsi",
+    "ibsi_tag",
+    "aggregation",
+    "panel",
+    "stv_source",
+    "reason",
+)
 
 
 @dataclass(frozen=True)
 class CaseFeatures:
-    """The feature table of a case and the mask its numbers came from."""
+    """The feature tables of a case by panel, in order, and the mask their numbers came from."""
 
-    table: FeatureTable
+    panels: Mapping[str, FeatureTable]
     stv_source: str
+
+    @property
+    def table(self) -> FeatureTable:
+        """The first panel's: the IBSI's, unless the settings leave that out."""
+        return next(iter(self.panels.values()), FeatureTable(()))
+
+    @property
+    def wide(self) -> dict[str, float]:
+        """Values of all panels by IBSI tag, those that have none by name."""
+        return {row.ibsi_tag or row.name: row.value for table in self.panels.values() for row in table}
 
 
 def _write_features(folder: Path, features: CaseFeatures) -> tuple[str, ...]:
-    rows = [{**to_plain(row), "stv_source": features.stv_source} for row in features.table]
+    source = features.stv_source
+    rows = [
+        {**to_plain(row), "panel": panel, "stv_source": source}
+        for panel, table in features.panels.items()
+        for row in table
+    ]
     write_csv(FEATURE_COLUMNS, rows, folder / "features.csv")
     return ("features.csv",)
 
@@ -254,20 +281,22 @@ def _write_features(folder: Path, features: CaseFeatures) -> tuple[str, ...]:
 def _read_features(folder: Path) -> CaseFeatures:
     with (folder / "features.csv").open(newline="", encoding="utf-8") as handle:
         rows = list(csv.DictReader(handle))
-    features = tuple(
-        Feature(
-            name=r["name"],
-            value=float(r["value"]) if r["value"] else math.nan,
-            unit=r["unit"],
-            family=r["family"],
-            ibsi=r["ibsi"],
-            ibsi_tag=r["ibsi_tag"],
-            aggregation=r["aggregation"],
-            reason=r["reason"],
+    panels: dict[str, list[Feature]] = {}
+    for r in rows:
+        panels.setdefault(r.get("panel", "ibsi"), []).append(
+            Feature(
+                name=r["name"],
+                value=float(r["value"]) if r["value"] else math.nan,
+                unit=r["unit"],
+                family=r["family"],
+                ibsi=r["ibsi"],
+                ibsi_tag=r["ibsi_tag"],
+                aggregation=r["aggregation"],
+                reason=r["reason"],
+            )
         )
-        for r in rows
-    )
-    return CaseFeatures(FeatureTable(features), rows[0]["stv_source"] if rows else "")
+    tables = {panel: FeatureTable(tuple(found)) for panel, found in panels.items()}
+    return CaseFeatures(tables, rows[0]["stv_source"] if rows else "")
 
 
 def _write_checks(folder: Path, findings: tuple[Finding, ...]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 
 from uptake.cohort.checks import Finding
-from uptake.features import catalogue
+from uptake.features import captk, catalogue
 from uptake.io import forms
 from uptake.io.files import write_bytes_whole
 from uptake.io.forms import CaseFeatures, StudyFile
@@ -117,9 +117,10 @@ def _write_tables(folder: Path, value: Tables) -> tuple[str, ...]:
         rows = getattr(value, name)
         write_csv(columns or _columns(rows), rows, folder / f"tables/{name}.csv")
         names.append(f"tables/{name}.csv")
+    columns = _columns(value.features)
     sheets = {
-        "features": Sheet(_columns(value.features), value.features),
-        "dictionary": Sheet(DICTIONARY, _dictionary()),
+        "features": Sheet(columns, value.features),
+        "dictionary": Sheet(DICTIONARY, _dictionary(columns)),
     }
     write_xlsx(sheets, folder / "tables/features.xlsx")
     return (*names, "tables/features.xlsx")
@@ -222,16 +223,23 @@ def _breast_row(case: Glance) -> Row:
 
 
 def _feature_row(case_id: str, features: CaseFeatures) -> Row:
-    values = {row.ibsi_tag: None if math.isnan(row.value) else row.value for row in features.table}
+    values = {name: None if math.isnan(value) else value for name, value in features.wide.items()}
     return {"case_id": case_id, "stv_source": features.stv_source, **values}
 
 
-def _dictionary() -> tuple[Row, ...]:
-    return tuple(
+def _dictionary(columns: Sequence[str]) -> tuple[Row, ...]:
+    """What the IBSI's columns are, and CaPTk's where the table has them."""
+    rows: list[Row] = [
         {"column": d.ibsi_tag, "name": d.name, "unit": d.unit, "family": d.family, "ibsi": d.ibsi}
         for family in catalogue.FAMILIES
         for d in family.definitions
+    ]
+    rows += (
+        {"column": c.name, "name": c.feature, "unit": c.unit, "family": c.family, "ibsi": ""}
+        for c in captk.columns()
+        if c.name in columns
     )
+    return tuple(rows)
 
 
 def _cohort_case(case: Glance) -> CohortCase:
@@ -256,7 +264,7 @@ def _cohort_case(case: Glance) -> CohortCase:
 def _stv_cc(case: Glance) -> float | None:
     """The volume in cc of the STV in force; of a reader's or a truth the feature table counts the voxels."""
     if case.features and case.features.stv_source != "proposal":
-        counted = [row.value for row in case.features.table if row.ibsi_tag == VOXEL_COUNTING_VOLUME]
+        counted = [row.value for row in case.features.panels.get("ibsi", ()) if row.ibsi_tag == VOXEL_COUNTING_VOLUME]
         return counted[0] / 1000 if counted and not math.isnan(counted[0]) else None
     return case.stv.stv_proposal_cc if case.stv else None
 

@@ -18,7 +18,9 @@ from uptake.cohort import stages
 from uptake.cohort.artefacts import bright_outside, one_scale, signal_void
 from uptake.cohort.checks import Finding, check_case
 from uptake.cohort.movement import Moved, movement
-from uptake.features import Feature, Features, FeatureTable, catalogue, extract
+from uptake.features import Feature, Features, FeatureTable, captk, catalogue, extract
+from uptake.features.captk import captk_panel
+from uptake.features.settings import PANEL_NAMES, PanelName
 from uptake.io import forms
 from uptake.io.dicom.read import Dicom, read_study
 from uptake.io.dicom.scan import StudySource
@@ -162,11 +164,20 @@ def choose_stv(proposal: StvFiles, harmonised: Harmonised, reader: StvMask | Non
     return ChosenStv(proposal.isotropic, proposal.acquired, "proposal")
 
 
-def features(harmonised: Harmonised, stv: ChosenStv, settings: Features) -> CaseFeatures:
+def features(delivered: Study, harmonised: Harmonised, stv: ChosenStv, settings: Features) -> CaseFeatures:
     """Features of the first delivered post-contrast image inside the STV; all NaN, with the reason, if it is empty."""
-    if not stv.isotropic.array.any():
-        return CaseFeatures(_undefined(settings, f"the STV ({stv.source}) is empty"), stv.source)
-    return CaseFeatures(extract(harmonised.study.volumes[1], stv.isotropic, settings), stv.source)
+    image, mask = harmonised.study.volumes[1], stv.isotropic
+    panels: dict[str, FeatureTable] = {}
+    for panel in sorted(settings.panels, key=PANEL_NAMES.index):
+        if not stv.isotropic.array.any():
+            panels[panel] = _undefined(settings, panel, f"the STV ({stv.source}) is empty")
+        elif panel == "ibsi":
+            panels[panel] = extract(image, mask, settings)
+        elif settings.captk_image == "acquired":
+            panels[panel] = captk_panel(delivered.volumes[1], stv.acquired, panel=panel)
+        else:
+            panels[panel] = captk_panel(image, mask, panel=panel)
+    return CaseFeatures(panels, stv.source)
 
 
 def checks(  # noqa: PLR0913, PLR0917 (they look at everything)
@@ -261,7 +272,7 @@ STEPS = (
     ),
     Step("reader", None, ("harmonised", "stv_proposal"), awaits="a reader's structural tumour volume"),
     Step("stv", choose_stv, ("stv_proposal", "harmonised", "reader", "truth")),
-    Step("features", features, ("harmonised", "stv"), ("features",), forms.FEATURES),
+    Step("features", features, ("delivered", "harmonised", "stv"), ("features",), forms.FEATURES),
     Step(
         "checks",
         checks,
@@ -328,8 +339,11 @@ def _lines(section: Any) -> list[tuple[str, str]]:  # noqa: ANN401 (any step's s
     return [(f"{name}.{item.name}", str(getattr(section, item.name))) for item in dataclasses.fields(section)]
 
 
-def _undefined(settings: Features, reason: str) -> FeatureTable:
-    """Every feature that would be computed, without a value, for one reason."""
+def _undefined(settings: Features, panel: PanelName, reason: str) -> FeatureTable:
+    """Every feature of a panel that would be computed, without a value, for one reason."""
+    if panel != "ibsi":
+        named = captk.columns()
+        return FeatureTable(tuple(Feature(c.name, math.nan, c.unit, c.family, "", "", "", reason) for c in named))
     wanted = [d for family in catalogue.FAMILIES if family.name in settings.families for d in family.chosen(settings)]
     return FeatureTable(
         tuple(Feature(d.name, math.nan, d.unit, d.family, d.ibsi, d.ibsi_tag, d.aggregation, reason) for d in wanted)

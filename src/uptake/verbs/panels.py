@@ -18,14 +18,13 @@ from uptake.features.captk.panel import PanelName
 from uptake.features.pyradiomics_names import pyradiomics_name
 from uptake.features.pyradiomics_parameters import PyRadiomicsParameters, extract_as_pyradiomics
 from uptake.features.pyradiomics_parameters import read_parameters as read_pyradiomics
-from uptake.features.settings import AGGREGATIONS
+from uptake.features.settings import AGGREGATIONS, PANEL_NAMES
 from uptake.io.nifti import read_label, read_mask, read_volume
 from uptake.io.values import to_plain
 from uptake.pipeline.settings import from_layers, parse_toml, read_toml
 from uptake.study import SettingsError
 from uptake.volume import Volume
 
-PANELS = ("ibsi", "captk", "captk-corrected")
 NAMES = ("", "pyradiomics")
 COLUMNS = ("name", "value", "unit", "family", "ibsi", "ibsi_tag", "aggregation", "reason")
 SETTINGS = resources.files("uptake.verbs") / "settings"
@@ -85,6 +84,8 @@ def choose(  # noqa: PLR0913 (one per option)
         if any(over):
             raise SettingsError("a parameter file of PyRadiomics holds all settings: give no other beside it")
         return _as_pyradiomics(Path(settings_file), columns, label)
+    if any(name in (settings or {}).get("features", {}) for name in ("panels", "captk_image")):
+        raise SettingsError("features.panels and features.captk_image are of cohorts: here --panel says which features")
     every = {"features": {"aggregations": AGGREGATIONS}}
     chosen = from_layers([every, _read(settings_file), *over]).features
     return Extraction(partial(extract, settings=chosen), columns, label)
@@ -96,8 +97,8 @@ def settings_names() -> tuple[str, ...]:
 
 
 def _check(panel: str, names: str, label: int | None) -> None:
-    if panel not in PANELS:
-        raise SettingsError(f"panel {panel!r}: there is {', '.join(PANELS)}")
+    if panel not in PANEL_NAMES:
+        raise SettingsError(f"panel {panel!r}: there is {', '.join(PANEL_NAMES)}")
     if names not in NAMES:
         raise SettingsError(f"names {names!r}: there is pyradiomics")
     if label is not None and label < 1:
