@@ -85,7 +85,19 @@ def test_the_file_of_a_case_says_the_panel_of_every_row_and_is_read_back(tmp_pat
 
 def test_the_wide_table_has_the_columns_of_every_panel_by_their_published_names() -> None:
     found = features(RAW, MADE, STV, FEW)
-    (row,) = tables([Glance("A", None, None, None, None, found, (), None)], []).features
+    glance = Glance(
+        case_id="A",
+        refusal=None,
+        study=None,
+        ftv=None,
+        stv=None,
+        breast=None,
+        parenchyma=None,
+        features=found,
+        findings=(),
+        thumbnail=None,
+    )
+    (row,) = tables([glance], []).features
     names = [column.name for column in captk.columns()]
     assert [name for name in row if name in set(names)] == names
     assert row["stat_mean"] == found.wide["stat_mean"]
