@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -133,3 +135,80 @@ def test_the_key_of_files_follows_their_contents(tmp_path: Path) -> None:
     alone = file_key(one, two)
     two.write_text("b")
     assert len({alone, file_key(one, two), ABSENT}) == 3
+
+
+def refuse(_: object) -> str:
+    raise Refusal(Code.VOI, found="nothing", allowed="something", remedy="draw")
+
+
+def go(folder: Path, steps: tuple[Step, ...], threads: int, records: dict[str, Record] | None = None) -> Run:
+    place = Place(folder, records or {}, lambda _: None)
+    return run_steps(steps, place, Settings(), {"source": Input("key", lambda: "abc")}, threads=threads)
+
+
+def test_steps_that_do_not_need_each_other_run_at_once(tmp_path: Path) -> None:
+    both = threading.Barrier(2, timeout=10)
+
+    def meet(text: str) -> str:
+        both.wait()
+        return text
+
+    left, right = (Step(name, meet, ("source",), (), text_form(f"{name}.txt")) for name in ("left", "right"))
+    assert go(tmp_path, (left, right), threads=2).done == ("left", "right")
+
+
+def test_a_step_waits_for_what_it_needs_through_values_that_are_not_kept(tmp_path: Path) -> None:
+    def slowly(text: str) -> str:
+        time.sleep(0.1)
+        return text.upper()
+
+    steps = (
+        Step("first", slowly, ("source",), (), text_form("first.txt")),
+        Step("between", lambda text: text * 2, ("first",)),
+        Step("second", lambda text: text + "!", ("between",), (), text_form("second.txt")),
+    )
+    assert go(tmp_path, steps, threads=3).done == ("first", "second")
+    assert (tmp_path / "second.txt").read_text() == "ABCABC!"
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_after_a_refusal_only_what_needs_the_refused_is_left_undone(tmp_path: Path, threads: int) -> None:
+    steps = (
+        Step("refused", refuse, ("source",), (), text_form("refused.txt")),
+        Step("between", str.upper, ("refused",)),
+        Step("after", str.upper, ("between",), (), text_form("after.txt")),
+        Step("beside", str.upper, ("source",), (), text_form("beside.txt")),
+    )
+    run = go(tmp_path, steps, threads)
+    assert run.done == ("beside",)
+    assert set(run.records) == {"refused", "beside"}
+    assert [path.name for path in tmp_path.iterdir()] == ["beside.txt"]
+
+
+@pytest.mark.parametrize("slow", ["voi", "mask"])
+def test_of_two_refusals_the_first_of_the_table_is_given_whichever_comes_first(tmp_path: Path, slow: str) -> None:
+    def refusing(name: str) -> Callable[[str], str]:
+        def refused(_: str) -> str:
+            time.sleep(0.1 if name == slow else 0)
+            raise Refusal(Code.VOI if name == "voi" else Code.MASK_GRID, found="this", allowed="that", remedy="draw")
+
+        return refused
+
+    steps = tuple(Step(name, refusing(name), ("source",), (), text_form(name)) for name in ("voi", "mask"))
+    run = go(tmp_path, steps, threads=2)
+    assert run.refusal is not None
+    assert run.refusal.code == Code.VOI.value
+    assert set(run.records) == {"voi", "mask"}
+
+
+def test_a_standing_refusal_holds_back_what_needs_it_and_nothing_else(tmp_path: Path) -> None:
+    refused = Step("refused", refuse, ("source",), (), text_form("refused.txt"))
+    records = dict(go(tmp_path, (refused,), threads=1).records)
+    steps = (
+        refused,
+        Step("after", str.upper, ("refused",), (), text_form("after.txt")),
+        Step("beside", str.upper, ("source",), (), text_form("beside.txt")),
+    )
+    run = go(tmp_path, steps, 2, records)
+    assert run.done == ("beside",)
+    assert run.refusal is not None

@@ -102,9 +102,14 @@ def _block_mm(volume: Volume, steps: list[int]) -> list[float]:
 
 
 def _blocks(array: Array, steps: list[int], how: np.ufunc) -> npt.NDArray[Any]:
-    """One value per block; the last block of an axis can be smaller."""
+    """One value per block; the last block of an axis can be smaller. By slabs: quicker than reducing short runs."""
     for axis, step in enumerate(steps):
-        array = how.reduceat(array, np.arange(0, array.shape[axis], step), axis=axis)
+        slabs = np.moveaxis(array, axis, 0)
+        whole = slabs[::step].copy()
+        for offset in range(1, min(step, len(slabs))):
+            others = slabs[offset::step]
+            how(whole[: len(others)], others, out=whole[: len(others)])
+        array = np.moveaxis(whole, 0, axis)
     return array
 
 

@@ -28,12 +28,13 @@ from uptake.study import Code, Refusal
 
 @dataclass(frozen=True)
 class CaseTask:
-    """One case to be made: small, and sent to whichever process makes it."""
+    """One case to be made: small, and sent to whichever process makes it. threads: steps of it at once."""
 
     cohort: Path
     case_id: str
     settings: Settings
     source: StudySource | None = None
+    threads: int = 1
 
 
 @dataclass(frozen=True)
@@ -49,11 +50,15 @@ class CaseResult:
 
 def make_case(task: CaseTask, on_step: Callable[[str], None] = lambda _: None) -> CaseResult:
     """Make what is missing of a case. Never raises for what is wrong with the case itself."""
+    import scipy.ndimage
+    import scipy.spatial  # noqa: F401 (here, since two steps beside each other must not begin to import one library)
+
     cohort = Cohort(task.cohort)
     record = _with_source(cohort.record(task.case_id), task.source)
     place = _place(cohort, record)
     try:
-        run = run_steps(STEPS, place, task.settings, case_inputs(cohort, record, task.source), on_step)
+        inputs = case_inputs(cohort, record, task.source)
+        run = run_steps(STEPS, place, task.settings, inputs, on_step, threads=task.threads)
     except Refusal as error:  # the record itself could not be written
         return CaseResult(
             task.case_id, refusal=RefusalRecord(error.code.value, error.found, error.allowed, error.remedy)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import platform
+import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -80,26 +83,37 @@ def run_steps(
     settings: Settings,
     inputs: Mapping[str, Input],
     on_step: Callable[[str], None] = lambda _: None,
+    *,
+    threads: int = 1,
 ) -> Run:
-    """Make what is missing. A refusal or failure ends the run of this folder and is recorded, never raised."""
+    """Make what is missing, up to `threads` steps at once. What is wrong is recorded, never raised.
+
+    After a refusal or failure, what does not need that step is still made: so it does not matter which of two steps
+    ends first. The run gives the first refusal of the table.
+    """
     started = time.perf_counter()
     work = _Work(place, settings, inputs, todo(steps, place, settings, inputs), dict(place.records))
-    done: list[str] = []
-    refusal = None
-    for item in work.todos:
-        if item.reason is None:
-            refusal = item.record.refusal if item.record else None
-        else:
-            on_step(item.step.makes)
-            refusal = work.make(item)
-        if refusal:
-            break
-        done += [item.step.makes] if item.reason else []
+    with ThreadPoolExecutor(threads) as pool:
+        running: set[Future[None]] = set()
+        while True:
+            for item in work.ready()[: threads - len(running)]:
+                on_step(item.step.makes)
+                work.begun.add(item.step.makes)
+                running.add(pool.submit(work.make, item))
+            if not running:
+                break
+            ended, running = wait(running, return_when=FIRST_COMPLETED)
+            for future in ended:
+                future.result()
+    work.forget_stale()
+    done = tuple(t.step.makes for t in work.todos if t.step.makes in work.done)
     awaits = tuple(t.step.awaits for t in work.todos if t.awaited and t.key == ABSENT)
-    return Run(tuple(done), awaits, refusal, work.records, time.perf_counter() - started)
+    refusal = next((work.refusals[t.step.makes] for t in work.todos if t.step.makes in work.refusals), None)
+    return Run(done, awaits, refusal, work.records, time.perf_counter() - started)
 
 
-def environment() -> dict[str, str]:
+@cache
+def environment() -> Mapping[str, str]:
     """Versions of what computed a result, and where."""
     found = {name: metadata.version(name) for name in LIBRARIES}
     return {"python": platform.python_version(), "machine": platform.platform(), "host": platform.node(), **found}
@@ -107,7 +121,10 @@ def environment() -> dict[str, str]:
 
 @dataclass
 class _Work:
-    """The values of a folder while its steps run: made, read back when asked for, dropped after their last use."""
+    """The values of a folder while its steps run: made, read back when asked for, dropped after their last use.
+
+    Steps run beside each other; what they share here is touched by one at a time, under the lock.
+    """
 
     place: Place
     settings: Settings
@@ -115,9 +132,31 @@ class _Work:
     todos: tuple[Todo, ...]
     records: dict[str, Record]
     values: Values = field(default_factory=dict)
+    begun: set[str] = field(default_factory=set)
+    done: set[str] = field(default_factory=set)
+    refusals: dict[str, RefusalRecord] = field(default_factory=dict)
+    lock: threading.RLock = field(default_factory=threading.RLock)
 
-    def make(self, item: Todo) -> RefusalRecord | None:
-        """Run one step, keep its value, record it. Returns the refusal if it could not be made."""
+    def __post_init__(self) -> None:
+        for item in self.todos:
+            if not item.reason and item.record and item.record.refusal:
+                self.refusals[item.step.makes] = item.record.refusal
+
+    def ready(self) -> list[Todo]:
+        """What can be begun: steps with a reason to run, none of whose needs is still to come or was refused."""
+        absent: set[str] = set()
+        found = []
+        with self.lock:
+            for item in self.todos:  # each stands after its needs
+                name, waits = item.step.makes, not absent.isdisjoint(item.step.needs)
+                if item.reason and not waits and name not in self.begun:
+                    found.append(item)
+                if name in self.refusals or (item.reason and name not in self.done) or (waits and not item.step.form):
+                    absent.add(name)
+        return found
+
+    def make(self, item: Todo) -> None:
+        """Run one step, keep its value, record it. A refusal or failure is recorded in place of files."""
         began, clock = datetime.now(UTC), time.perf_counter()
         files: Mapping[str, int] = {}
         refusal, trace = None, ""
@@ -127,7 +166,6 @@ class _Work:
             refusal = RefusalRecord(error.code.value, error.found, error.allowed, error.remedy)
         except Exception as error:  # noqa: BLE001 (one failing case stops nobody; the traceback is kept)
             refusal, trace = _failure(item.step.makes, error, self.place.folder), traceback.format_exc()
-        self._drop(item)
         record = Record(
             key=item.key,
             settings=item.settings,
@@ -140,22 +178,42 @@ class _Work:
             seconds=round(time.perf_counter() - clock, 3),
             environment=environment(),
         )
-        if refusal:
-            self._forget_stale(item)
-        self.records[item.step.makes] = record
-        self.place.keep(self.records)
-        return refusal
+        self._ended(item.step.makes, record)
+
+    def forget_stale(self) -> None:
+        """Files of what was refused, or needs what was: they no longer hold, so they go and none passes as current."""
+        stale = [t for t in self.todos if t.reason and t.step.makes not in self.done and t.record]
+        for item in stale:
+            if item.record and item.record.key != item.key:
+                remove_files(self.place.folder, item.record)
+                if item.step.makes not in self.refusals:
+                    del self.records[item.step.makes]
+        if stale:
+            self.place.keep(self.records)
+
+    def _ended(self, name: str, record: Record) -> None:
+        with self.lock:
+            self.records[name] = record
+            if record.refusal:
+                self.refusals[name] = record.refusal
+            else:
+                self.done.add(name)
+            self._drop()
+            self.place.keep(self.records)
 
     def _made(self, item: Todo) -> dict[str, int]:
-        value = self.values[item.step.makes] = self._call(item)
+        with self.lock:
+            arguments = self._arguments(item.step)
+        value = item.step.how(*arguments)
+        with self.lock:
+            self.values[item.step.makes] = value
         names = item.step.form.write(self.place.folder, value) if item.step.form else ()
         return {name: (self.place.folder / name).stat().st_size for name in names}
 
-    def _call(self, item: Todo) -> Any:  # noqa: ANN401 (steps make values of any type)
-        arguments = [self._value(need) for need in item.step.needs]
-        return item.step.how(*arguments, *[getattr(self.settings, name) for name in item.step.settings])
+    def _arguments(self, step: Step) -> list[Any]:
+        return [*map(self._value, step.needs), *[getattr(self.settings, name) for name in step.settings]]
 
-    def _value(self, name: str) -> Any:  # noqa: ANN401
+    def _value(self, name: str) -> Any:  # noqa: ANN401 (steps make values of any type)
         if name not in self.values:
             self.values[name] = self._fetched(name)
         return self.values[name]
@@ -163,22 +221,18 @@ class _Work:
     def _fetched(self, name: str) -> Any:  # noqa: ANN401
         if name in self.inputs:
             return self.inputs[name].load()
-        item = next(t for t in self.todos if t.step.makes == name)
-        if item.step.form is None:
-            return self._call(item)
-        return item.step.form.read(self.place.folder)
+        step = next(t.step for t in self.todos if t.step.makes == name)
+        if step.form is None:
+            return step.how(*self._arguments(step))
+        return step.form.read(self.place.folder)
 
-    def _drop(self, item: Todo) -> None:
-        later = self.todos[self.todos.index(item) + 1 :]
-        needed = {need for t in later if t.reason or t.step.form is None for need in t.step.needs}
+    def _drop(self) -> None:
+        needed: set[str] = set()
+        for item in reversed(self.todos):
+            name = item.step.makes
+            if (item.reason and name not in self.done) or (name in needed and name not in self.values):
+                needed.update(item.step.needs)
         self.values = {name: value for name, value in self.values.items() if name in needed}
-
-    def _forget_stale(self, item: Todo) -> None:
-        """What no longer holds because this step was refused: its files go, so that none is taken for current."""
-        for later in self.todos[self.todos.index(item) :]:
-            record = self.records.get(later.step.makes)
-            if record and record.key != later.key:
-                remove_files(self.place.folder, self.records.pop(later.step.makes))
 
 
 def _failure(step: str, error: Exception, folder: Path) -> RefusalRecord:

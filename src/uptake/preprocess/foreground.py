@@ -47,11 +47,7 @@ def block_means(image: Array, steps: list[int]) -> npt.NDArray[np.float32]:
     """Means over blocks of `steps` voxels; the last block of an axis takes in what is left over."""
     means: npt.NDArray[np.float32] = image.astype(np.float32, copy=False)
     for axis, step in enumerate(steps):
-        starts = np.arange(max(1, image.shape[axis] // step)) * step
-        widths = np.diff(np.append(starts, image.shape[axis])).astype(np.float32)
-        shape = [1, 1, 1]
-        shape[axis] = -1
-        means = np.divide(np.add.reduceat(means, starts, axis=axis), widths.reshape(shape), dtype=np.float32)
+        means = np.moveaxis(_means_of_slabs(np.moveaxis(means, axis, 0), step), 0, axis)
     return means
 
 
@@ -66,13 +62,36 @@ def otsu(values: Array, bins: int = 256) -> float:
     return float(edges[1 + int(np.argmax(between))])
 
 
+def _means_of_slabs(array: npt.NDArray[np.float32], step: int) -> npt.NDArray[np.float32]:
+    """Means over slabs of `step` along the first axis: adding slabs is quicker than reducing short runs."""
+    blocks = max(1, len(array) // step)
+    sums = array[: blocks * step : step].copy()
+    for offset in range(1, min(step, len(array))):
+        sums += array[offset : blocks * step : step]
+    sums[-1] += array[blocks * step :].sum(axis=0)
+    sums[:-1] /= np.float32(step)
+    sums[-1] /= np.float32(len(array) - (blocks - 1) * step)
+    return sums
+
+
 def _fill_planes(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     """Holes that are closed in a plane across any axis are filled."""
-    from scipy import ndimage
-
-    filled = mask.copy()
+    filled = mask
     for axis in range(3):
         if min(n for a, n in enumerate(mask.shape) if a != axis) > 2:
-            planes = np.moveaxis(filled, axis, 0)
-            planes[:] = [ndimage.binary_fill_holes(plane) for plane in planes]
+            filled = filled | _holes(filled, axis)
     return filled
+
+
+def _holes(mask: npt.NDArray[np.bool_], axis: int) -> npt.NDArray[np.bool_]:
+    """What is outside the mask and, within its plane across `axis`, touches no border (neighbours by edges)."""
+    from scipy import ndimage
+
+    in_plane = np.moveaxis(ndimage.generate_binary_structure(3, 1), axis, 0)
+    in_plane[[0, 2]] = False
+    labels, count = ndimage.label(~mask, np.moveaxis(in_plane, 0, axis))
+    hole = np.ones(count + 1, dtype=np.bool_)
+    hole[0] = False
+    for across in {0, 1, 2} - {axis}:
+        hole[np.take(labels, [0, -1], axis=across)] = False
+    return np.asarray(hole[labels])

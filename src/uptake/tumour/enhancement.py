@@ -43,21 +43,22 @@ def signal_enhancement_ratio(pre: Array, early: Array, late: Array) -> Float32:
     Undefined where `pre` is not positive or the late phase equals it: the result there is 0, and no such
     voxel is part of an FTV (which asks for late > pre).
     """
-    numerator, denominator = percent_enhancement(pre, early), percent_enhancement(pre, late)
-    result = np.zeros_like(numerator)
-    np.divide(numerator, denominator, out=result, where=denominator != 0)
-    return result
+    return _ratio(percent_enhancement(pre, early), percent_enhancement(pre, late))
 
 
 def enhancement(pre: Volume, early: Volume, late: Volume) -> Enhancement:
     """PE and SER maps of three raw volumes on one grid."""
-    return Enhancement(
-        pe=pre.with_array(percent_enhancement(pre.array, early.array)),
-        ser=pre.with_array(signal_enhancement_ratio(pre.array, early.array, late.array)),
-    )
+    first, last = (percent_enhancement(pre.array, post.array) for post in (early, late))
+    return Enhancement(pe=pre.with_array(first), ser=pre.with_array(_ratio(first, last)))
 
 
 def stored_ser(ser: Float32) -> npt.NDArray[np.int16]:
     """SER as UCSF's DICOM maps store it: floor(1000 clip(SER, 0, 3) + 0.5), to be read with slope 0.001."""
     scaled = np.float32(1000) * np.clip(ser, 0, 3) + np.float32(0.5)
     return np.asarray(np.floor(scaled), dtype=np.int16)
+
+
+def _ratio(early_percent: Float32, late_percent: Float32) -> Float32:
+    result = np.zeros_like(early_percent)
+    np.divide(early_percent, late_percent, out=result, where=late_percent != 0)
+    return result

@@ -129,7 +129,9 @@ def functional_tumour_volume(
     s0, s1, s2 = (volume.array for volume in phases)
     enhancing = (s0 >= limits.background.value) & (maps.pe.array >= np.float32(limits.pe_percent.value)) & (s2 > s0)
     ftv_pe = enhancing & (neighbour_count(enhancing) >= int(limits.neighbours.value)) & region.inside
-    return ftv_pe, ftv_pe & ser_above(s0, s1, s2, limits.ser.value)
+    ftv_ser = ftv_pe.copy()
+    ftv_ser[ftv_pe] = ser_above(s0[ftv_pe], s1[ftv_pe], s2[ftv_pe], limits.ser.value)
+    return ftv_pe, ftv_ser
 
 
 def measure(

@@ -217,7 +217,8 @@ def _ended(
         return executors.in_pool(make_case, tasks, count)
 
     def here(task: CaseTask) -> CaseResult:
-        return make_case(task, lambda step: on_event(Event("step", case_id=task.case_id, step=step)))
+        alone = replace(task, threads=jobs or os.cpu_count() or 1)  # one case at a time has all cores for itself
+        return make_case(alone, lambda step: on_event(Event("step", case_id=task.case_id, step=step)))
 
     return executors.in_process(here, tasks)
 
