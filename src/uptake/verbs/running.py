@@ -213,12 +213,13 @@ def _ended(
     if scheduler:
         return executors.on_dask(make_case, tasks, scheduler)
     count = fitting_jobs(tasks, jobs)
+    shared = max(1, (jobs or os.cpu_count() or 1) // count)  # cores that a case has for itself
+    tasks = [replace(task, threads=shared) for task in tasks]
     if count > 1:
         return executors.in_pool(make_case, tasks, count)
 
     def here(task: CaseTask) -> CaseResult:
-        alone = replace(task, threads=jobs or os.cpu_count() or 1)  # one case at a time has all cores for itself
-        return make_case(alone, lambda step: on_event(Event("step", case_id=task.case_id, step=step)))
+        return make_case(task, lambda step: on_event(Event("step", case_id=task.case_id, step=step)))
 
     return executors.in_process(here, tasks)
 
