@@ -203,29 +203,25 @@ int NAME(zones)(const LEVEL *levels, const uint16_t *distances, Box box, int fla
                 NAME(join)(row, row + step, to - from + 1, at, step, parent, need);
             }
         }
-    /* The first voxel of a zone is its root; from then on its place holds ~(number of the zone). */
+    /* The first voxel of a zone is its root; from then on the place of a voxel holds ~(number of its zone). Without
+       branches, which no processor could foresee: a row of a zone is always written, and kept if the zone is new. */
     for (ptrdiff_t z = box.margin; z < box.nz - box.margin && !failed; z++)
         for (ptrdiff_t y = box.margin; y < box.ny - box.margin && !failed; y++) {
             ptrdiff_t at = z * plane + y * box.nx;
             if (!NAME(ends)(levels + at, box.nx, &from, &to))
                 continue;
-            for (ptrdiff_t x = at + from; x <= at + to && !failed;) {
-                ptrdiff_t end = x + 1;
-                LEVEL level = levels[x];
-                uint16_t nearest = distances[x];
-                for (; levels[end] == level && end <= at + to; end++)
-                    if (distances[end] < nearest)
-                        nearest = distances[end];
-                if (level) {
-                    if (parent[x] == (int32_t)x) {
-                        parent[x] = ~(int32_t)zones->count;
-                        failed = begin_zone(zones, level, flat ? (int32_t)(z - box.margin) : 0);
-                    } else
-                        parent[x] = parent[parent[x]];
-                    if (!failed)
-                        grow_zone(zones, ~parent[x], (int32_t)(end - x), nearest);
-                }
-                x = end;
+            failed = make_room(zones, box.nx);
+            for (ptrdiff_t x = at + from; x <= at + to && !failed; x++) {
+                if (!levels[x])
+                    continue;
+                int32_t above = parent[x], begun = (int32_t)zones->count, known = ~parent[above];
+                int32_t zone = above == (int32_t)x ? begun : known;
+                set_row(zones, begun, levels[x], 0, INT32_MAX, flat ? (int32_t)(z - box.margin) : 0);
+                zones->count += above == (int32_t)x;
+                parent[x] = ~zone;
+                int32_t *row = zones->rows + 4 * (ptrdiff_t)zone, distance = distances[x];
+                row[1]++;
+                row[2] = distance < row[2] ? distance : row[2];
             }
         }
     free(parent), free(need);

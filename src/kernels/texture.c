@@ -75,34 +75,35 @@ static void unite(int32_t *parent, int32_t i, int32_t j)
     }
 }
 
-static int32_t *append(Rows *rows)
+/* Room for so many more rows. */
+static int make_room(Rows *rows, ptrdiff_t more)
 {
-    if (rows->count == rows->room) {
-        ptrdiff_t room = rows->room ? 2 * rows->room : 1024;
-        int32_t *wider = realloc(rows->rows, (size_t)room * 4 * sizeof *wider);
-        if (!wider)
-            return NULL;
-        rows->rows = wider;
-        rows->room = room;
-    }
-    return rows->rows + 4 * rows->count++;
+    if (rows->count + more <= rows->room)
+        return 0;
+    ptrdiff_t room = rows->room ? 2 * rows->room + more : 1024 + more;
+    int32_t *wider = realloc(rows->rows, (size_t)room * 4 * sizeof *wider);
+    if (!wider)
+        return -1;
+    rows->rows = wider;
+    rows->room = room;
+    return 0;
 }
 
-static int append_four(Rows *rows, int32_t a, int32_t b, int32_t c, int32_t d)
+static void set_row(Rows *rows, ptrdiff_t place, int32_t a, int32_t b, int32_t c, int32_t d)
 {
-    int32_t *row = append(rows);
-    if (!row)
-        return -1;
+    int32_t *row = rows->rows + 4 * place;
     row[0] = a;
     row[1] = b;
     row[2] = c;
     row[3] = d;
-    return 0;
 }
 
-static int begin_zone(Rows *zones, int32_t level, int32_t slice)
+static int append_four(Rows *rows, int32_t a, int32_t b, int32_t c, int32_t d)
 {
-    return append_four(zones, level, 0, INT32_MAX, slice);
+    if (make_room(rows, 1))
+        return -1;
+    set_row(rows, rows->count++, a, b, c, d);
+    return 0;
 }
 
 /* The cells of one table of runs that are not zero; clears the table. */
@@ -122,14 +123,6 @@ static int emit_runs(Rows *found, int32_t matrix, const uint32_t *voxels, uint32
             }
     }
     return 0;
-}
-
-static void grow_zone(Rows *zones, int32_t zone, int32_t voxels, int32_t distance)
-{
-    int32_t *row = zones->rows + 4 * (ptrdiff_t)zone;
-    row[1] += voxels;
-    if (distance < row[2])
-        row[2] = distance;
 }
 
 #define LEVEL uint8_t

@@ -222,7 +222,7 @@ def _undefined(intensities: np.ndarray) -> set[str]:
 
 def _same(found: FeatureTable, expected: FeatureTable, *, tolerance: float = 1e-9) -> bool:
     for row, other in zip(found, expected, strict=True):
-        assert dataclasses.replace(row, value=0, reason="") == dataclasses.replace(other, value=0, reason="")
+        assert row._replace(value=0, reason="") == other._replace(value=0, reason="")
         assert row.reason == other.reason, row.ibsi_tag
         assert row.value == pytest.approx(other.value, rel=tolerance, abs=tolerance, nan_ok=True), row.ibsi_tag
     return True
