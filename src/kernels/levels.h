@@ -153,6 +153,8 @@ int NAME(neighbours)(const LEVEL *levels, Box box, Steps steps, int alpha, uint3
 static void NAME(join)(const LEVEL *row, const LEVEL *other, ptrdiff_t size, ptrdiff_t at, ptrdiff_t step,
                        int32_t *parent, uint8_t *need)
 {
+    /* where the other voxel is, by the number below: straight across, before it, after it */
+    static const int8_t aside[8] = {0, 0, -1, 0, 1, 0, -1, 0};
     for (ptrdiff_t x = 0; x < size; x++) {
         LEVEL level = row[x];
         /* same run as the voxel before or after; same level straight across, before and after it there */
@@ -168,11 +170,8 @@ static void NAME(join)(const LEVEL *row, const LEVEL *other, ptrdiff_t size, ptr
         for (uint64_t set = load(need + word); set; set = without_first(set)) {
             ptrdiff_t x = word + first_of(set);
             int32_t here = (int32_t)(at + x), there = (int32_t)(at + x + step);
-            if (need[x] & 1)
-                unite(parent, here, there);
-            if (need[x] & 2)
-                unite(parent, here, there - 1);
-            if (need[x] & 4)
+            unite(parent, here, there + aside[need[x]]);
+            if (need[x] == 6)
                 unite(parent, here, there + 1);
         }
 }

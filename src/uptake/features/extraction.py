@@ -17,7 +17,8 @@ from uptake.features.table import Feature, FeatureTable
 from uptake.volume import Volume
 
 DEFAULT = Features()
-TWO_THREADS_FROM = 10_000
+TWO_THREADS_FROM = 20_000
+"""Voxels of the box."""
 TEXTURES = ("glcm", "glrlm", "glszm", "gldzm", "ngtdm", "ngldm")
 TOGETHER: tuple[tuple[str, ...], ...] = (
     ("morphology",),
@@ -28,7 +29,7 @@ TOGETHER: tuple[tuple[str, ...], ...] = (
     ("ngtdm", "ngldm"),
     ("statistics", "intensity_histogram", "intensity_volume_histogram"),
 )
-"""Families that share matrices, the longest first: one thread computes what they share."""
+"""Families that share matrices, the longest first: the thread that is free takes the next."""
 
 
 def extract(volume: Volume, mask: Volume, settings: Features = DEFAULT) -> FeatureTable:
@@ -54,15 +55,19 @@ def _wanted(settings: Features) -> tuple[tuple[Family, ...], tuple[Definition, .
 
 def _values(region: Region, families: Sequence[Family]) -> dict[str, Value]:
     """Values by IBSI tag; of large regions in two threads, since the kernels and NumPy let go of Python's lock."""
-    if region.values.size < TWO_THREADS_FROM:
-        return {tag: value for family in families for tag, value in family.compute(region).items()}
-    needed = [family for family in families if family.name in TEXTURES]
-    if needed:
+    groups = [[family for family in families if family.name in names] for names in TOGETHER]
+    waiting = iter([group for group in groups if group])
+
+    def work() -> dict[str, Value]:
+        return {tag: value for group in waiting for family in group for tag, value in family.compute(region).items()}
+
+    if region.image.size < TWO_THREADS_FROM:
+        return work()
+    if any(family.name in TEXTURES for family in families):
         field_of(region)  # for all of them, before they begin
-    groups = [[f for f in families if f.name in names] for names in TOGETHER]
-    with ThreadPoolExecutor(2) as pool:
-        found = pool.map(lambda group: [family.compute(region) for family in group], groups)
-        return {tag: value for group in found for values in group for tag, value in values.items()}
+    with ThreadPoolExecutor(1) as helper:
+        other = helper.submit(work)
+        return work() | other.result()
 
 
 def _prepared(volume: Volume, mask: Volume, settings: Features) -> tuple[Volume, Volume]:

@@ -75,7 +75,8 @@ def mesh_of(mask: Bool, frame: Float) -> Mesh:
 
 def _count_cubes(mask: Bool) -> Float:
     """How many cubes of each kind start at each k, shape (k + 1, 256)."""
-    padded = np.ascontiguousarray(np.pad(mask.T, 1))
+    padded = np.zeros([n + 2 for n in mask.shape[::-1]], np.bool_)
+    padded[1:-1, 1:-1, 1:-1] = mask.T
     counts = np.zeros((len(padded) - 1, 256), np.uint32)
     _kernels.cubes(padded, counts)
     return counts.astype(np.float64)
