@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ class Levels(NamedTuple):
     numbers: shape (n,), those of `Region.values` in the same order. bins: at least the highest number.
     """
 
-    numbers: npt.NDArray[np.integer[Any]]
+    numbers: npt.NDArray[np.int64]
     bins: int
 
 
@@ -31,7 +31,7 @@ def levels_of(region: Region) -> Levels:
     # Whole numbers repeat themselves: each different one is sorted once.
     different = region.distribution[0]
     found = _discretised(different, region)
-    table = np.zeros(int(different[-1] - different[0]) + 1, np.uint32)
+    table = np.zeros(int(different[-1] - different[0]) + 1, np.int64)
     table[(different - different[0]).astype(np.int64)] = found.numbers
     return Levels(table[region.steps], found.bins)
 

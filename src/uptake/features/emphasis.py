@@ -59,7 +59,7 @@ def describe(sums: Float, voxels: Float | None = None) -> Mapping[str, Float]:
 
     voxels: N_v of each of these matrices; without it the sum of r(i, j) j, which it is for runs and zones.
     """
-    n, level, length, short, long, low, high, short_low, short_high, long_low, long_high, *rest = sums.T
+    n, _, length, short, long, low, high, short_low, short_high, long_low, long_high, *rest = sums.T
     level_squares, length_squares, level_spread, length_spread, logarithms, squares = rest
     return {
         "short": short / n,

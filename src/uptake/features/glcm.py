@@ -57,14 +57,11 @@ def glcm(region: Region) -> dict[str, Value]:
     Matrices without a pair do not count in an average, nor do those for which a feature is 0 / 0 (correlation,
     information correlation 1); where that leaves none the value is undefined.
     """
-    rows = [_rows(region, aggregation) for aggregation in region.settings.aggregations]
-    features = describe(np.concatenate(rows), field_of(region).bins)
+    bins = field_of(region).bins
     values: dict[str, Value] = {}
-    first = 0
-    for aggregation, part in zip(region.settings.aggregations, rows, strict=True):
-        these = slice(first, first := first + len(part))
-        each = {name: value[these] for name, value in features.items()}
-        found = average(each, ONE_LEVEL if part.any() else NO_PAIRS)
+    for aggregation in region.settings.aggregations:
+        rows = _rows(region, aggregation)
+        found = average(describe(rows, bins), ONE_LEVEL if rows.any() else NO_PAIRS)
         values |= {f"cm_{name}_{TAGS[aggregation]}": value for name, value in found.items()}
     return values
 
@@ -72,12 +69,12 @@ def glcm(region: Region) -> dict[str, Value]:
 def describe(rows: Float, bins: int) -> Mapping[str, Float]:
     """Features of each matrix from its sums (see `_kernels.margins`), shape (n,) by the middle part of their IBSI tags.
 
-    rows: shape (n, 4 m + 2) for m levels. bins: of the discretisation, empty ones included (N_g of the normalised
-    features). NaN where a matrix has no pair, or where a feature is 0 / 0.
+    rows: shape (n, 4 m + 2) for m levels; those without a pair are left out. bins: of the discretisation, empty ones
+    included (N_g of the normalised features). 0 / 0 is NaN.
     """
+    rows = rows[rows.any(axis=1)]
     m = (rows.shape[1] - 2) // 4
-    pairs = rows[:, :m].sum(axis=1)
-    total = np.where(pairs > 0, pairs, np.nan)
+    total = rows[:, :m].sum(axis=1)
     p, p_d, p_s = (part / total[:, None] for part in np.split(rows[:, :-3], (m, 2 * m), axis=1))
     highest, squares, logarithms = rows[:, -3:].T
     i = np.arange(1.0, m + 1)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from uptake.features.definition import Family, Undefined, Value, define_merged
-from uptake.features.emphasis import Cells, all_alike, averaged, describe, sums_of
-from uptake.features.matrices import runs_2d, runs_3d
+from uptake.features.emphasis import Cells, Column, all_alike, averaged, describe, sums_of
+from uptake.features.matrices import Runs, runs_2d, runs_3d
 from uptake.features.region import Float, Region
 
 TABLE = (
@@ -39,13 +39,17 @@ def glrlm(region: Region) -> dict[str, Value]:
 
 def _features(region: Region, aggregation: str) -> Mapping[str, Float]:
     runs = runs_3d(region) if aggregation.startswith("3D") else runs_2d(region)
-    matrix = {
-        "2D averaged": lambda: runs.matrix,
-        "2D slice-merged": lambda: runs.matrix // 4,
-        "2.5D direction-merged": lambda: runs.matrix % 4,
-        "3D averaged": lambda: runs.matrix,
-    }.get(aggregation, lambda: all_alike(0, len(runs.matrix)))()
+    matrix = _MATRICES[aggregation](runs)
     return describe(sums_of(Cells(matrix, *runs[1:]), int(matrix.max()) + 1))
 
+
+_MATRICES: Mapping[str, Callable[[Runs], Column]] = {
+    "2D averaged": lambda runs: runs.matrix,
+    "2D slice-merged": lambda runs: runs.matrix // 4,
+    "2.5D direction-merged": lambda runs: runs.matrix % 4,
+    "2.5D merged": lambda runs: all_alike(0, len(runs.matrix)),
+    "3D averaged": lambda runs: runs.matrix,
+    "3D merged": lambda runs: all_alike(0, len(runs.matrix)),
+}
 
 FAMILY = Family("glrlm", "TP0I", DEFINITIONS, glrlm)

@@ -64,7 +64,8 @@ class Region:
         low, high = x.min(), x.max()
         if x.dtype.kind not in "iu" or int(high) - int(low) >= _MOST_DIFFERENT:
             return None
-        return np.subtract(x, low, dtype=np.int64)
+        steps: npt.NDArray[np.int64] = np.subtract(x, low, dtype=np.int64)
+        return steps
 
     @cached_property
     def _inside(self) -> Array:
@@ -112,14 +113,15 @@ def bounding_box(mask: Array) -> Box:
     # The axis with the largest stride first: one pass along memory, and one over the slices with voxels.
     order = sorted(range(3), key=lambda axis: -abs(mask.strides[axis]))
     along = mask.transpose(order)
-    slices = _extent(along.any(axis=(1, 2)))
-    shadow = along[slices].any(axis=0)
-    found = dict(zip(order, (slices, _extent(shadow.any(axis=1)), _extent(shadow.any(axis=0))), strict=True))
+    slices = _extent(along, axes=(1, 2))
+    shadow = np.asarray(along[slices].any(axis=0))
+    found = dict(zip(order, (slices, _extent(shadow, axes=1), _extent(shadow, axes=0)), strict=True))
     return found[0], found[1], found[2]
 
 
-def _extent(hit: Bool) -> slice:
-    places = np.flatnonzero(hit)
+def _extent(mask: Array, axes: int | tuple[int, ...]) -> slice:
+    """From the first to the last place along the other axis with a voxel; raises Refusal EMPTY_MASK."""
+    places = np.flatnonzero(mask.any(axis=axes))
     if not places.size:
         raise Refusal(
             Code.EMPTY_MASK,
