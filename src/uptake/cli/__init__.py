@@ -193,6 +193,15 @@ def features(  # noqa: PLR0917 (options)
     bin_width: Annotated[
         float | None, typer.Option("--bin-width", metavar="W", help="grey levels of a fixed width in intensity units")
     ] = None,
+    filter_: Annotated[
+        str | None,
+        typer.Option(
+            "--filter",
+            metavar="WORDS",
+            help="features of a filter's response map, as in 'laplacian-of-gaussian sigma_mm=3': mean, "
+            "laplacian-of-gaussian, laws, gabor, separable-wavelet, nonseparable-wavelet",
+        ),
+    ] = None,
     label: Annotated[
         int | None, typer.Option("--label", metavar="N", min=1, help="of the mask; default: it holds 0 and 1 only")
     ] = None,
@@ -221,7 +230,7 @@ def features(  # noqa: PLR0917 (options)
         show_differences(verbs.compare_features(*compare), as_json)
     options = {
         "panel": panel, "parameters": parameters, "settings_file": settings, "bins": bins, "bin_width": bin_width,
-        "label": label, "names": names, "csv": csv, "xlsx": xlsx, **_sections(assign),
+        "filter": filter_, "label": label, "names": names, "csv": csv, "xlsx": xlsx, **_sections(assign),
     }  # fmt: skip
     files = tuple(path for path in (csv, xlsx) if path)
     if table:

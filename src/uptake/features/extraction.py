@@ -5,10 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import lru_cache
+
+import numpy as np
 
 from uptake.features.catalogue import FAMILIES
 from uptake.features.definition import Definition, Family, Undefined, Value
+from uptake.features.filters.named import filter_of, filtered
 from uptake.features.interpolate import interpolate
 from uptake.features.matrices import field_of
 from uptake.features.region import Region, region_of
@@ -38,10 +42,10 @@ def extract(volume: Volume, mask: Volume, settings: Features = DEFAULT) -> Featu
     volume: intensities ``(i, j, k)``, any numeric type; whole volumes are fine, only the mask's box is worked on.
     mask: a Volume of bool (or of zeros and ones) on the same grid.
     A value is NaN only where the feature's definition has none, and then its row says why.
-    Raises Refusal: MASK_GRID, EMPTY_MASK, NON_FINITE (inside the mask).
+    Raises Refusal: MASK_GRID, EMPTY_MASK, NON_FINITE (inside the mask; with a filter or interpolation anywhere).
     Source: IBSI reference manual, https://doi.org/10.48550/arXiv.1612.07003.
     """
-    region = region_of(*_prepared(volume, mask, settings), settings)
+    region = _region(volume, mask, settings)
     families, wanted = _wanted(settings)
     values = _values(region, families)
     return FeatureTable(tuple(_feature(definition, values[definition.ibsi_tag]) for definition in wanted))
@@ -70,11 +74,15 @@ def _values(region: Region, families: Sequence[Family]) -> dict[str, Value]:
         return work() | other.result()
 
 
-def _prepared(volume: Volume, mask: Volume, settings: Features) -> tuple[Volume, Volume]:
-    """Image and mask as they are measured; those that do not fit are handed on, to be refused with the rest."""
-    if not settings.spacing_mm or not volume.grid.same_as(mask.grid):
-        return volume, mask
-    return interpolate(volume, mask, settings)
+def _region(volume: Volume, mask: Volume, settings: Features) -> Region:
+    """What is measured: image and mask interpolated, re-segmented, and last of all the image filtered."""
+    if settings.spacing_mm and volume.grid.same_as(mask.grid):  # those that do not fit are refused with the rest
+        volume, mask = interpolate(volume, mask, settings)
+    region = region_of(volume, mask, settings)
+    if not settings.filter:
+        return region
+    response = filtered(volume, filter_of(settings.filter)).array
+    return replace(region, whole=response, image=np.asfortranarray(response[region.box]))
 
 
 def _feature(definition: Definition, value: Value) -> Feature:

@@ -17,7 +17,7 @@ __all__ = [
     "COLUMNS", "Batch", "RefusedPair", "compare_features", "feature_rows", "features", "features_of_table",
     "settings_names",
 ]  # fmt: skip
-OPTIONS = ("panel", "parameters", "settings_file", "bins", "bin_width", "label", "names")
+OPTIONS = ("panel", "parameters", "settings_file", "bins", "bin_width", "filter", "label", "names")
 """Options of `features` by keyword; other keywords are sections of settings."""
 
 
@@ -55,6 +55,7 @@ def features(  # noqa: PLR0913 (one per option)
     settings_file: str | Path | None = None,
     bins: int | None = None,
     bin_width: float | None = None,
+    filter: str | None = None,  # noqa: A002 (the option's name)
     label: int | None = None,
     names: str = "",
     csv: str | Path | None = None,
@@ -69,13 +70,14 @@ def features(  # noqa: PLR0913 (one per option)
     settings_file: a TOML file with a section ``[features]``, the name of one that comes with the package
     (`settings_names`), or a parameter file of PyRadiomics (``.yaml``). settings: sections as keywords over the TOML,
     ``features(..., features={"bins": 32})``. bins, bin_width: grey levels of a fixed number or size over these.
+    filter: its name and settings, ``laplacian-of-gaussian sigma_mm=3``: features are of its response map.
     label: value of the mask's voxels that are inside; None: the mask holds one structure (or PyRadiomics' file says).
     names: ``pyradiomics`` adds a column with PyRadiomics' names to what is written.
     Raises Refusal for unreadable files, another grid, an empty mask, non-finite voxels inside the mask; SettingsError.
     """
     chosen = choose(
-        panel=panel, parameters=parameters, settings_file=settings_file, bins=bins, bin_width=bin_width, label=label,
-        names=names, settings=settings,
+        panel=panel, parameters=parameters, settings_file=settings_file, bins=bins, bin_width=bin_width, filter=filter,
+        label=label, names=names, settings=settings,
     )  # fmt: skip
     table = chosen(Path(image), Path(mask))
     _write(chosen.columns, chosen.rows(table), csv, xlsx)
