@@ -103,7 +103,7 @@ def origins(layers: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, str]:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """The tables of a TOML file; a file named in it lies beside it. Raises SettingsError when it is missing or no TOML."""
+    """The tables of a TOML file; files named in it lie beside it. Raises SettingsError if it is missing or no TOML."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:

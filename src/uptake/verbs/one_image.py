@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from uptake.features import FeatureTable
 from uptake.features.compare import Comparison, Differences, compare_tables
 from uptake.io.tables import Sheet, read_csv, write_csv, write_xlsx
+from uptake.pipeline.executors import in_pool, in_process
 from uptake.study import Refusal, SettingsError
 from uptake.verbs.panels import COLUMNS, Extraction, Row, choose, settings_names
+from uptake.verbs.running import Event, OnEvent, at_once, silent
 
 __all__ = [
     "COLUMNS", "Batch", "RefusedPair", "compare_features", "feature_rows", "features", "features_of_table",
     "settings_names",
 ]  # fmt: skip
+FEW = 8
+"""Pairs for which new processes would take longer to start than they save."""
+PROCESS_BYTES = 300_000_000
+BYTES_PER_FILE_BYTE = 16
 OPTIONS = ("panel", "parameters", "settings_file", "bins", "bin_width", "filter", "label", "names")
 """Options of `features` by keyword; other keywords are sections of settings."""
 
@@ -104,6 +111,8 @@ def features_of_table(
     *,
     csv: str | Path | None = None,
     xlsx: str | Path | None = None,
+    jobs: int | None = None,
+    on_event: OnEvent = silent,
     **options: Any,  # noqa: ANN401 (those of `features`)
 ) -> Batch:
     """Features of every row of a CSV table with the columns image and mask, and if wanted label and id.
@@ -111,17 +120,27 @@ def features_of_table(
     Paths are relative to the table's folder. An id is by default the image's name, with the label behind it if one is
     given. options: as `features` takes them; a row's label is over the one given here. A pair that is refused does not
     stop the others. `csv`: the long table, an id in front of every row; `xlsx`: that and the wide one.
+    jobs: processes; None: one for a few pairs, else as many as cores and memory allow. Results do not depend on it.
     Raises SettingsError for a table without these columns or rows, an empty cell, a label that is no whole number, two
     rows of one id; Refusal UNREADABLE for what is no table.
     """
     chosen = _chosen(options)
+    pairs = _pairs(Path(table))
+    found: dict[str, list[Row] | Refusal] = {}
+    on_event(Event("start", total=len(pairs)))
+    for pair, result in _ended(chosen, pairs, jobs):
+        if isinstance(result, Exception) and not isinstance(result, Refusal):
+            raise result
+        found[pair.id] = result
+        on_event(Event("case", done=len(found), total=len(pairs), case_id=pair.id))
     rows: list[Row] = []
     refused: list[RefusedPair] = []
-    for pair in _pairs(Path(table)):
-        try:
-            rows += ({"id": pair.id, **row} for row in chosen.rows(chosen(pair.image, pair.mask, pair.label)))
-        except Refusal as refusal:
-            refused.append(RefusedPair(pair.id, refusal))
+    for pair in pairs:
+        result = found[pair.id]
+        if isinstance(result, Refusal):
+            refused.append(RefusedPair(pair.id, result))
+        else:
+            rows += ({"id": pair.id, **row} for row in result)
     batch = Batch(("id", *chosen.columns), tuple(rows), tuple(refused))
     if csv is not None:
         write_csv(batch.columns, batch.rows, Path(csv))
@@ -143,6 +162,28 @@ def compare_features(first: str | Path, second: str | Path, *, relative: float |
             raise SettingsError(f"there is no table {file}")
     settings = Comparison() if relative is None else Comparison(relative=relative)
     return compare_tables(read_csv(Path(first)), read_csv(Path(second)), settings)
+
+
+def _ended(
+    chosen: Extraction, pairs: Sequence[_Pair], jobs: int | None
+) -> Iterator[tuple[_Pair, list[Row] | Exception]]:
+    """The rows of every pair, or its refusal, as they are made."""
+    compute = partial(_rows_of, chosen)
+    largest = max(_bytes(pair) for pair in pairs)
+    count = at_once(len(pairs), PROCESS_BYTES + largest, 1 if jobs is None and len(pairs) < FEW else jobs)
+    return in_process(compute, pairs) if count == 1 else in_pool(compute, pairs, count)
+
+
+def _rows_of(chosen: Extraction, pair: _Pair) -> list[Row] | Refusal:
+    try:
+        return chosen.rows(chosen(pair.image, pair.mask, pair.label))
+    except Refusal as refusal:
+        return refusal
+
+
+def _bytes(pair: _Pair) -> int:
+    """About what an image and a mask need in memory: files are compressed, and intensities become double precision."""
+    return BYTES_PER_FILE_BYTE * (pair.image.stat().st_size + pair.mask.stat().st_size)
 
 
 def _chosen(options: Mapping[str, Any]) -> Extraction:
