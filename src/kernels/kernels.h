@@ -85,6 +85,14 @@ typedef struct {
 /* The convex hull of all points half a step away from a voxel along an axis. Exact. The caller frees both lists. */
 int hull(const uint8_t *mask, Box box, Polyhedron *found);
 
+/* The smallest ellipsoid around n points in space that do not lie in a plane, (x - c)' M (x - c) <= 1: its matrix M.
+   Its volume exceeds the least one by less than about 2 `tolerance`. Returns 1 if that takes more than `most` steps. */
+int ellipsoid(const double *points, ptrdiff_t n, double tolerance, ptrdiff_t most, double *matrix);
+
+/* Edge lengths of a smallest box around such points: the best of those with an axis along one of the directions, turned
+   about its own axes for as long as it gets smaller. */
+int cuboid(const double *points, ptrdiff_t n, const double *directions, ptrdiff_t starts, double *lengths);
+
 /* The largest squared distance between two of n points in space. */
 double farthest(const double *points, ptrdiff_t n);
 

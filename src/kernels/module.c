@@ -413,6 +413,51 @@ static PyObject *py_farthest(PyObject *Py_UNUSED(self), PyObject *points)
     return PyFloat_FromDouble(found);
 }
 
+PyDoc_STRVAR(ellipsoid_doc, "ellipsoid(points, tolerance, most, matrix)\n\nThe matrix of the smallest ellipsoid around points (n, 3).");
+
+static PyObject *py_ellipsoid(PyObject *Py_UNUSED(self), PyObject *args)
+{
+    PyObject *points, *matrix;
+    double tolerance;
+    Py_ssize_t most;
+    Buffers buffers = {0};
+    if (!PyArg_ParseTuple(args, "OdnO", &points, &tolerance, &most, &matrix))
+        return NULL;
+    Py_buffer *in = take(&buffers, points, "d", 2, 0), *out = in ? take(&buffers, matrix, "d", 2, 1) : NULL;
+    if (!out || !expect(in->shape[0] > 3 && in->shape[1] == 3, "four points or more with three coordinates") ||
+        !expect(out->shape[0] == 3 && out->shape[1] == 3, "a matrix of 3 x 3"))
+        return wrong(&buffers);
+    int failed;
+    Py_BEGIN_ALLOW_THREADS
+    failed = ellipsoid(in->buf, in->shape[0], tolerance, most, out->buf);
+    Py_END_ALLOW_THREADS
+    if (!expect(failed <= 0, "the ellipsoid was not found in so many steps"))
+        return wrong(&buffers);
+    return done(&buffers, failed);
+}
+
+PyDoc_STRVAR(cuboid_doc, "cuboid(points, directions, lengths)\n\nEdge lengths of a smallest box around points (n, 3); directions (m, 3)\n"
+                         "to begin with.");
+
+static PyObject *py_cuboid(PyObject *Py_UNUSED(self), PyObject *args)
+{
+    PyObject *points, *directions, *lengths;
+    Buffers buffers = {0};
+    if (!PyArg_ParseTuple(args, "OOO", &points, &directions, &lengths))
+        return NULL;
+    Py_buffer *in = take(&buffers, points, "d", 2, 0), *starts = in ? take(&buffers, directions, "d", 2, 0) : NULL;
+    Py_buffer *out = starts ? take(&buffers, lengths, "d", 1, 1) : NULL;
+    if (!out || !expect(in->shape[0] > 3 && in->shape[1] == 3, "four points or more with three coordinates") ||
+        !expect(starts->shape[0] > 0 && starts->shape[1] == 3, "a direction or more with three parts") ||
+        !expect(out->shape[0] == 3, "three lengths"))
+        return wrong(&buffers);
+    int failed;
+    Py_BEGIN_ALLOW_THREADS
+    failed = cuboid(in->buf, in->shape[0], starts->buf, starts->shape[0], out->buf);
+    Py_END_ALLOW_THREADS
+    return done(&buffers, failed);
+}
+
 PyDoc_STRVAR(balls_doc, "balls(running, columns, mask, out)\n\nSums over a ball round each voxel of the mask, in order. running:\n"
                         "sums along x of an image with a margin round the mask, one more x in front; columns: z, y, first x\n"
                         "and x after the last, from the margin's corner.");
@@ -483,6 +528,8 @@ static PyMethodDef methods[] = {
     {"moments", py_moments, METH_VARARGS, moments_doc},
     {"hull", py_hull, METH_O, hull_doc},
     {"farthest", py_farthest, METH_O, farthest_doc},
+    {"ellipsoid", py_ellipsoid, METH_VARARGS, ellipsoid_doc},
+    {"cuboid", py_cuboid, METH_VARARGS, cuboid_doc},
     {"balls", py_balls, METH_VARARGS, balls_doc},
     {"pair_sums", py_pair_sums, METH_VARARGS, pair_sums_doc},
     {NULL, NULL, 0, NULL},

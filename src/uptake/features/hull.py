@@ -12,9 +12,13 @@ from uptake.features.region import Bool, Float
 
 
 class Hull(NamedTuple):
-    """Convex hull of a mesh: corners in mm, shape (n, 3), area in mm2, volume in mm3, largest distance in mm."""
+    """Convex hull of a mesh: corners in mm, shape (n, 3), area in mm2, volume in mm3, largest distance in mm.
+
+    normals_mm2: of its triangles, twice as long as these are large, shape (m, 3).
+    """
 
     corners_mm: Float
+    normals_mm2: Float
     area_mm2: float
     volume_mm3: float
     diameter_mm: float
@@ -33,7 +37,7 @@ def hull_of(mask: Bool, frame: Float) -> Hull:
     normals = cross(second - first, third - first)
     area = np.sqrt((normals * normals).sum(axis=1)).sum() / 2
     volume = np.abs((normals * (first - corners[0])).sum(axis=1)).sum() / 6  # pyramids from one of the corners
-    return Hull(corners, float(area), float(volume), diameter(corners))
+    return Hull(corners, normals, float(area), float(volume), diameter(corners))
 
 
 def diameter(points_mm: Float) -> float:

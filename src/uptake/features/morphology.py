@@ -9,6 +9,7 @@ import numpy as np
 
 from uptake.features import _kernels
 from uptake.features.definition import Family, Undefined, Value, define
+from uptake.features.enclosing import enclosing_box, enclosing_ellipsoid
 from uptake.features.hull import Hull, hull_of
 from uptake.features.mesh import Mesh, mesh_of
 from uptake.features.region import Bool, Float, Region
@@ -54,8 +55,6 @@ FLAT = Undefined("the voxel centres lie in a plane or on a line: the enclosing e
 NO_MASS = Undefined("the intensities, the weights of the centre of mass, sum to zero")
 NO_PAIRS = Undefined("one voxel has no neighbours to compare with")
 CONSTANT = Undefined("all voxels have the same intensity: the variance, by which it is divided, is zero")
-NO_REFERENCE = Undefined("not computed in this version: IBSI has no reference value to check it against")
-
 
 NO_WEIGHTS = np.empty(0)
 
@@ -88,6 +87,7 @@ def morphology(region: Region) -> dict[str, Value]:
         **_principal_axes(places, mesh),
         **_bounding_box(mask, frame, mesh),
         **_hull_densities(hull, mesh),
+        **_enclosing_densities(hull, mesh),
         "integ_int": mesh.volume_mm3 * weighted.weight / weighted.voxels,
         **_autocorrelation(region),
     }
@@ -166,9 +166,20 @@ def _bounding_box(mask: Bool, frame: Float, mesh: Mesh) -> Mapping[str, Value]:
 
 
 def _hull_densities(hull: Hull, mesh: Mesh) -> Mapping[str, Value]:
-    without = dict.fromkeys(("vol_dens_ombb", "area_dens_ombb", "vol_dens_mvee", "area_dens_mvee"), NO_REFERENCE)
     volume, area = mesh.volume_mm3 / hull.volume_mm3, mesh.area_mm2 / hull.area_mm2
-    return {**without, "vol_dens_conv_hull": volume, "area_dens_conv_hull": area}
+    return {"vol_dens_conv_hull": volume, "area_dens_conv_hull": area}
+
+
+def _enclosing_densities(hull: Hull, mesh: Mesh) -> Mapping[str, Value]:
+    """Of the smallest box and the smallest ellipsoid around the mesh, that is around the corners of its hull."""
+    x, y, z = (float(length) for length in enclosing_box(hull.corners_mm, hull.normals_mm2))
+    a, b, c = (float(axis) for axis in enclosing_ellipsoid(hull.corners_mm))
+    return {
+        "vol_dens_ombb": mesh.volume_mm3 / (x * y * z),
+        "area_dens_ombb": mesh.area_mm2 / (2 * (x * y + y * z + z * x)),
+        "vol_dens_mvee": mesh.volume_mm3 / (4 / 3 * np.pi * a * b * c),
+        "area_dens_mvee": mesh.area_mm2 / ellipsoid_area(a, b, c),
+    }
 
 
 def _length(vector_mm: Float) -> float:
