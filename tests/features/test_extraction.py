@@ -223,7 +223,7 @@ def _same(found: FeatureTable, expected: FeatureTable, *, tolerance: float = 1e-
     for row, other in zip(found, expected, strict=True):
         assert row._replace(value=0, reason="") == other._replace(value=0, reason="")
         assert row.reason == other.reason, row.ibsi_tag
-        # The smallest box is the best of several that are tried, along the axes among others; the ellipsoid is only approached.
+        # The smallest box is the best of several that are tried; the smallest ellipsoid is only approached.
         searched = {"ombb": 0.05, "mvee": 1e-6}.get(row.ibsi_tag.rpartition("_")[2], 0.0)
         allowed = max(tolerance, searched) if tolerance else 0.0
         assert row.value == pytest.approx(other.value, rel=allowed, abs=tolerance, nan_ok=True), row.ibsi_tag
