@@ -1,11 +1,24 @@
-"""Radiomic features of synthetic lesions: ours, PyRadiomics and Pictologics in turn.
+"""Radiomic features of synthetic lesions: ours and, in turn with it, Pictologics, PyRadiomics, MIRP and Z-Rad.
 
-    python benchmarks/radiomics.py [--pyradiomics PYTHON] [--pictologics PYTHON] [--runs 15] [--voxels N ...] [--curve]
+    python benchmarks/radiomics.py [--pictologics PYTHON] [--pyradiomics PYTHON] [--mirp PYTHON] [--z-rad PYTHON]
+                                   [--runs 15] [--voxels N ...] [--curve]
 
-PYTHON is the interpreter of an environment that holds the peer. Lesions of 1e3, 3e4 and 3e5 voxels in a volume of
-256 x 256 x 160 int16 voxels of 1 mm, 64 grey levels, first-order, shape and texture in 3D, the whole volume passed in,
-files and imports left out. Every engine keeps a process of its own, warm; the engines take turns (A B C A B C ...).
+PYTHON is the interpreter of an environment that holds the peer:
+
+    python3.12 -m venv pictologics && pictologics/bin/pip install pictologics==0.9.0
+    python -m venv pyradiomics && pyradiomics/bin/pip install "numpy<2" setuptools wheel versioneer cython &&
+        pyradiomics/bin/pip install --no-build-isolation pyradiomics==3.0.1
+    python -m venv mirp && mirp/bin/pip install mirp==2.7.0
+    python -m venv z-rad && z-rad/bin/pip install z-rad==26.9.0
+
+Lesions of 1e3, 3e4 and 3e5 voxels in a volume of 256 x 256 x 160 int16 voxels of 1 mm, 64 grey levels, first-order,
+shape and texture in 3D, the whole volume passed in, files and imports left out. Every engine keeps a process of its
+own, warm; the engines take turns (A B C A B C ...). MIRP and Z-Rad, which take seconds, take three turns at most.
 Printed are medians in ms of wall time and of processor time, and the median of the ratios of wall time turn by turn.
+
+`all merged` and `texture merged` are for the comparison with Pictologics: its 140 (95) features, one value each, with
+the matrices of all directions merged, and nothing that it does not have. `all` and `texture` have the mean over
+directions as well, which is what PyRadiomics computes.
 """
 
 from __future__ import annotations
@@ -33,8 +46,8 @@ TEXTURES = ("glcm", "glrlm", "glszm", "gldzm", "ngtdm", "ngldm")
 def main() -> None:
     """Measure every engine on every lesion and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pyradiomics", metavar="PYTHON")
-    parser.add_argument("--pictologics", metavar="PYTHON")
+    for peer in PEERS:
+        parser.add_argument(f"--{peer}", metavar="PYTHON")
     parser.add_argument("--runs", type=int, default=15)
     parser.add_argument("--voxels", type=int, nargs="+", default=VOXELS, help="of the lesions")
     parser.add_argument("--curve", action="store_true", help="our time from 1e3 to 3e6 voxels instead")
@@ -43,11 +56,11 @@ def main() -> None:
     if asked.worker:
         work(*asked.worker)
         return
-    engines = {f"uptake {what}": (sys.executable, f"uptake-{what}") for what in OURS}
-    if asked.pictologics and not asked.curve:
-        engines |= {f"pictologics {what}": (asked.pictologics, f"pictologics-{what}") for what in ("all", "texture")}
-    if asked.pyradiomics and not asked.curve:
-        engines |= {f"pyradiomics {what}": (asked.pyradiomics, f"pyradiomics-{what}") for what in ("all", "texture")}
+    engines = {f"uptake {what}": (sys.executable, f"uptake:{what}") for what in OURS}
+    for peer in () if asked.curve else PEERS:
+        python = getattr(asked, peer.replace("-", "_"))
+        if python:
+            engines |= {f"{peer} {what}": (python, f"{peer}:{what}") for what in ("all", "texture")}
     with tempfile.TemporaryDirectory() as folder:
         for voxels in CURVE if asked.curve else asked.voxels:
             inside = write_lesion(voxels, Path(folder))
@@ -87,9 +100,10 @@ def in_turn(engines: dict[str, tuple[str, str]], folder: Path, runs: int) -> dic
         for name, (python, engine) in engines.items()
     }
     said: dict[str, list[dict[str, float]]] = {name: [] for name in engines}
-    for _ in range(runs + 2):
+    for turn in range(runs + 2):
         for name, process in started.items():
-            said[name].append(_one_turn(process))
+            if turn < 3 or not name.startswith(SLOW):
+                said[name].append(_one_turn(process))
     for process in started.values():
         process.communicate()
     return said
@@ -111,8 +125,9 @@ def show(voxels: int, said: dict[str, list[dict[str, float]]]) -> None:
     )
     for name, turns in said.items():
         warm = turns[2:]
-        ours = said.get("uptake texture" if name.endswith("texture") else "uptake all", turns)[2:]
-        ratio = statistics.median(b["wall"] / a["wall"] for a, b in zip(ours, warm, strict=True))
+        what = "texture" if "texture" in name else "all"
+        ours = said.get(f"uptake {what}{' merged' if 'pictologics' in name else ''}", turns)[2:]
+        ratio = statistics.median(b["wall"] / a["wall"] for a, b in zip(ours, warm, strict=False))
         wall, cpu = (1e3 * statistics.median(turn[key] for turn in warm) for key in ("wall", "cpu"))
         first = turns[0]
         print(
@@ -123,8 +138,8 @@ def show(voxels: int, said: dict[str, list[dict[str, float]]]) -> None:
 
 def work(engine: str, image: str, mask: str) -> None:
     """One engine, waiting for its turns."""
-    name, _, what = engine.partition("-")
-    call, import_s = {"uptake": uptake, "pictologics": pictologics, "pyradiomics": pyradiomics}[name](image, mask, what)
+    name, _, what = engine.partition(":")
+    call, import_s = {"uptake": uptake, **PEERS}[name](image, mask, what)
     loaded = _peak_mb(forget=True)
     for _ in sys.stdin:
         cpu, wall = time.process_time(), time.perf_counter()
@@ -136,6 +151,12 @@ def work(engine: str, image: str, mask: str) -> None:
 OURS: dict[str, dict[str, Any]] = {
     "all": {"families": ("morphology", "statistics", *TEXTURES), "autocorrelation": False},
     "texture": {"families": TEXTURES},
+    "all merged": {
+        "families": ("morphology", "statistics", *TEXTURES),
+        "autocorrelation": False,
+        "aggregations": ("3D merged",),
+    },
+    "texture merged": {"families": TEXTURES, "aggregations": ("3D merged",)},
     "six aggregations": {
         "families": ("statistics", "intensity_histogram", "intensity_volume_histogram", *TEXTURES),
         "aggregations": (
@@ -196,6 +217,77 @@ def pyradiomics(image: str, mask: str, what: str) -> Engine:
         extractor.enableFeatureClassByName(name)
     volume, inside = SimpleITK.ReadImage(image), SimpleITK.ReadImage(mask)
     return lambda: len(extractor.execute(volume, inside)), seconds
+
+
+def mirp(image: str, mask: str, what: str) -> Engine:
+    begin = time.perf_counter()
+    import logging
+
+    from mirp import extract_features
+
+    seconds = time.perf_counter() - begin
+    logging.disable(logging.CRITICAL)
+    arrays = _arrays(image, mask)
+    families = ["glcm", "glrlm", "glszm", "gldzm", "ngtdm", "ngldm"]
+
+    def call() -> int:
+        (table,) = extract_features(
+            image=arrays[0],
+            mask=arrays[1],
+            image_modality="mr",
+            export_features=True,
+            write_features=False,
+            base_discretisation_method="fixed_bin_number",
+            base_discretisation_n_bins=BINS,
+            base_feature_families=families if what == "texture" else ["statistics", "morphology", *families],
+        )
+        known = ("stat", "morph", "cm", "rlm", "szm", "dzm", "ngt", "ngl")
+        return sum(name.split("_")[0] in known for name in table.columns)
+
+    return call, seconds
+
+
+def z_rad(image: str, mask: str, what: str) -> Engine:
+    begin = time.perf_counter()
+    import SimpleITK
+    from zrad.image import Image
+    from zrad.preprocessing import discretization, roi
+    from zrad.radiomics import Radiomics
+
+    seconds = time.perf_counter() - begin
+
+    def read(path: str) -> Image:
+        of = SimpleITK.ReadImage(path)
+        array = SimpleITK.GetArrayFromImage(of).astype("float64")
+        place = {"origin": of.GetOrigin(), "spacing": of.GetSpacing(), "direction": of.GetDirection()}
+        return Image(array=array, shape=of.GetSize(), **place)
+
+    volume, inside = read(image), read(mask)
+    families = ["glcm", "glrlm", "glszm", "gldzm", "ngtdm", "ngldm"]
+    chosen = families if what == "texture" else ["morphology", "intensity_statistics", *families]
+
+    def call() -> int:
+        region = roi.IntensityMaskBuilder().apply(roi.RoiData(image=volume, morphological_mask=inside))
+        region = discretization.TextureDiscretizer(number_of_bins=BINS).apply(roi.RoiCropper().apply(region))
+        return len(Radiomics(aggr_dim="3D", aggr_method="AVER").extract_features(region, families=chosen))
+
+    return call, seconds
+
+
+PEERS: dict[str, Callable[[str, str, str], Engine]] = {
+    "pictologics": pictologics,
+    "pyradiomics": pyradiomics,
+    "mirp": mirp,
+    "z-rad": z_rad,
+}
+SLOW = ("mirp", "z-rad")
+
+
+def _arrays(image: str, mask: str) -> tuple[np.ndarray, np.ndarray]:
+    """Intensities and mask with axes (k, j, i), by the reader that comes with MIRP."""
+    import itk
+
+    return itk.array_from_image(itk.imread(image)).astype(float), itk.array_from_image(itk.imread(mask)).astype(bool)
 
 
 def _stretched(values: np.ndarray, size: int) -> np.ndarray:

@@ -156,23 +156,26 @@ static int quickhull(Hull *hull, int32_t count)
     return failed ? -1 : 0;
 }
 
-static int compare(const Point *p, const Point *q, int a, int b, int c)
+/* Sort points, by plane along one axis already, by plane along another and within it by the first: counted into
+   buckets, in which only points of one pair of planes may be the wrong way round. `begins` has room for all planes + 1. */
+static void sort_by_plane(const Point *points, ptrdiff_t count, int axis, int before, int last, ptrdiff_t planes,
+                          ptrdiff_t *begins, Point *sorted)
 {
-    if (p->at[a] != q->at[a])
-        return p->at[a] < q->at[a] ? -1 : 1;
-    if (p->at[b] != q->at[b])
-        return p->at[b] < q->at[b] ? -1 : 1;
-    return (p->at[c] > q->at[c]) - (p->at[c] < q->at[c]);
-}
-
-static int by_y(const void *p, const void *q)
-{
-    return compare(p, q, 1, 0, 2);
-}
-
-static int by_x(const void *p, const void *q)
-{
-    return compare(p, q, 2, 0, 1);
+    memset(begins, 0, (size_t)(planes + 1) * sizeof *begins);
+    for (ptrdiff_t p = 0; p < count; p++)
+        begins[points[p].at[axis] + 1]++;
+    for (ptrdiff_t plane = 0; plane < planes; plane++)
+        begins[plane + 1] += begins[plane];
+    for (ptrdiff_t p = 0; p < count; p++)
+        sorted[begins[points[p].at[axis]]++] = points[p];
+    for (ptrdiff_t p = 1; p < count; p++)
+        for (Point *q = sorted + p; q > sorted && q[-1].at[axis] == q->at[axis] && q[-1].at[before] == q->at[before] &&
+                                    q[-1].at[last] > q->at[last];
+             q--) {
+            Point point = *q;
+            *q = q[-1];
+            q[-1] = point;
+        }
 }
 
 static int64_t turn(const Point *o, const Point *p, const Point *q, int u, int v)
@@ -226,23 +229,48 @@ static ptrdiff_t row_ends(const uint8_t *mask, Box box, Point *points)
     return count;
 }
 
-ptrdiff_t hull(const uint8_t *mask, Box box, int32_t **triangles)
+/* The corners of the living faces, each once, and the triangles that they make. */
+static int emit(Hull *made, Polyhedron *found)
 {
-    ptrdiff_t rows = box.nz * box.ny, count, found = -1;
+    int32_t *number = made->begins; /* of a corner, from 1 */
+    found->corners = malloc((size_t)made->count * 9 * sizeof *found->corners);
+    found->triangles = malloc((size_t)made->count * 3 * sizeof *found->triangles);
+    if (!found->corners || !found->triangles)
+        return -1;
+    for (int32_t f = 0; f < made->count; f++)
+        for (int i = 0; i < 3; i++)
+            number[made->faces[f].corner[i]] = 0;
+    for (int32_t f = 0; f < made->count; f++) {
+        for (int i = 0; i < 3 && made->faces[f].alive; i++) {
+            int32_t corner = made->faces[f].corner[i];
+            if (!number[corner]) {
+                memcpy(found->corners + 3 * found->corner_count++, made->points[corner].at, sizeof made->points->at);
+                number[corner] = (int32_t)found->corner_count;
+            }
+            found->triangles[3 * found->triangle_count + i] = number[corner] - 1;
+        }
+        found->triangle_count += made->faces[f].alive;
+    }
+    return 0;
+}
+
+int hull(const uint8_t *mask, Box box, Polyhedron *found)
+{
+    ptrdiff_t rows = box.nz * box.ny, count;
+    int failed = -1;
     /* a ring is closed by a point that is then dropped: room for one more per plane */
     Point *points = malloc((size_t)(2 * rows + 1) * sizeof *points), *kept = malloc((size_t)(4 * rows + 2) * sizeof *kept);
     Point *tips = NULL;
+    ptrdiff_t *begins = malloc((size_t)((box.ny > box.nx ? box.ny : box.nx) + 1) * sizeof *begins);
     Hull made = {0};
-    *triangles = NULL;
-    if (points && kept) {
+    *found = (Polyhedron){0};
+    if (points && kept && begins) {
         count = row_ends(mask, box, points);
         count = corners_by_plane(points, count, 0, 1, 2, kept);
-        qsort(kept, (size_t)count, sizeof *kept, by_y);
-        memcpy(points, kept, (size_t)count * sizeof *kept);
+        sort_by_plane(kept, count, 1, 0, 2, box.ny, begins, points);
         count = corners_by_plane(points, count, 1, 0, 2, kept);
-        qsort(kept, (size_t)count, sizeof *kept, by_x);
-        memcpy(points, kept, (size_t)count * sizeof *kept);
-        count = corners_by_plane(points, count, 2, 0, 1, kept);
+        sort_by_plane(kept, count, 2, 1, 0, box.nx, begins, points);
+        count = corners_by_plane(points, count, 2, 1, 0, kept);
         tips = malloc((size_t)(6 * count) * sizeof *tips);
         made.next = malloc((size_t)(6 * count) * sizeof *made.next);
         made.begins = malloc((size_t)(6 * count) * sizeof *made.begins);
@@ -257,16 +285,8 @@ ptrdiff_t hull(const uint8_t *mask, Box box, int32_t **triangles)
                     tip->at[a] = 2 * kept[i].at[a] + (a == order[t][0] ? order[t][1] : 0);
             }
         made.points = tips;
-        if (!quickhull(&made, (int32_t)(6 * count)) && (*triangles = malloc((size_t)made.count * 9 * sizeof **triangles))) {
-            found = 0;
-            for (int32_t f = 0; f < made.count; f++)
-                if (made.faces[f].alive) {
-                    for (int i = 0; i < 3; i++)
-                        memcpy(*triangles + 9 * found + 3 * i, tips[made.faces[f].corner[i]].at, sizeof tips->at);
-                    found++;
-                }
-        }
+        failed = quickhull(&made, (int32_t)(6 * count)) || emit(&made, found);
     }
-    free(points), free(kept), free(tips), free(made.next), free(made.begins), free(made.faces);
-    return found;
+    free(points), free(kept), free(tips), free(begins), free(made.next), free(made.begins), free(made.faces);
+    return failed ? -1 : 0;
 }

@@ -49,18 +49,49 @@ int neighbours_u16(const uint16_t *levels, Box box, Steps steps, int alpha, uint
 int zones_u8(const uint8_t *levels, const uint16_t *distances, Box box, int flat, Rows *zones);
 int zones_u16(const uint16_t *levels, const uint16_t *distances, Box box, int flat, Rows *zones);
 
+/* A column of whole numbers, `step` bytes from one to the next. */
+typedef struct {
+    const char *data;
+    ptrdiff_t step;
+} Column;
+
+static inline int32_t item(Column column, ptrdiff_t row)
+{
+    return *(const int32_t *)(const void *)(column.data + row * column.step);
+}
+
+/* Sums over the cells r(i, j) of each of several matrices, CELL_SUMS of them; rows of the columns (matrix, i, j, r) that
+   name one cell are added first. Of r times 1, i, j, 1/j2, j2, 1/i2, i2, 1/(i2 j2), i2/j2, j2/i2, i2 j2; of the squares
+   of row and of column sums; of r times the squared distances of i and j from their means, and log2(r / sum); of r2. */
+#define CELL_SUMS 17
+int cell_sums(Column matrix, Column level, Column length, Column number, ptrdiff_t rows, double *out);
+
 /* City-block distance to the nearest zero, in the slice only if `flat`; zeros stay 0. */
 void distances(const uint8_t *mask, Box box, int flat, uint16_t *out);
 
-/* How many cubes of eight neighbouring voxels of each of the 256 kinds begin in each slice; bits by (z, y, x). */
+/* How many cubes of eight neighbouring voxels of each of the 256 kinds begin in each slice, those of which all or none
+   is inside left out; bits by (z, y, x). */
 void cubes(const uint8_t *mask, Box box, uint32_t *counts);
 
 /* n; sums of z, y, x, of zz, yy, xx, zy, zx, yx over the mask; of w, w z, w y, w x with the weights, if any. */
 void moments(const uint8_t *mask, Box box, const double *weights, double out[14]);
 
-/* Triangles of the convex hull of all points half a step away from a voxel along an axis: nine coordinates (z, y, x)
-   each, in half steps. Exact. Returns their number, or -1 without memory; the caller frees them. */
-ptrdiff_t hull(const uint8_t *mask, Box box, int32_t **triangles);
+/* A closed surface: corners (z, y, x) in half steps, and triangles of three of their numbers, outside in front. */
+typedef struct {
+    int32_t *corners, *triangles;
+    ptrdiff_t corner_count, triangle_count;
+} Polyhedron;
+
+/* The convex hull of all points half a step away from a voxel along an axis. Exact. The caller frees both lists. */
+int hull(const uint8_t *mask, Box box, Polyhedron *found);
+
+/* The smallest ellipsoid around n points in space that do not lie in a plane, (x - c)' M (x - c) <= 1: its matrix M.
+   Its volume exceeds the least one by less than about 2 `tolerance`. Returns 1 if that takes more than `most` steps. */
+int ellipsoid(const double *points, ptrdiff_t n, double tolerance, ptrdiff_t most, double *matrix);
+
+/* Edge lengths of a smallest box around such points: the best of those with an axis along one of the directions, turned
+   about its own axes for as long as it gets smaller. */
+int cuboid(const double *points, ptrdiff_t n, const double *directions, ptrdiff_t starts, double *lengths);
 
 /* The largest squared distance between two of n points in space. */
 double farthest(const double *points, ptrdiff_t n);

@@ -153,6 +153,8 @@ int NAME(neighbours)(const LEVEL *levels, Box box, Steps steps, int alpha, uint3
 static void NAME(join)(const LEVEL *row, const LEVEL *other, ptrdiff_t size, ptrdiff_t at, ptrdiff_t step,
                        int32_t *parent, uint8_t *need)
 {
+    /* where the other voxel is, by the number below: straight across, before it, after it */
+    static const int8_t aside[8] = {0, 0, -1, 0, 1, 0, -1, 0};
     for (ptrdiff_t x = 0; x < size; x++) {
         LEVEL level = row[x];
         /* same run as the voxel before or after; same level straight across, before and after it there */
@@ -168,11 +170,8 @@ static void NAME(join)(const LEVEL *row, const LEVEL *other, ptrdiff_t size, ptr
         for (uint64_t set = load(need + word); set; set = without_first(set)) {
             ptrdiff_t x = word + first_of(set);
             int32_t here = (int32_t)(at + x), there = (int32_t)(at + x + step);
-            if (need[x] & 1)
-                unite(parent, here, there);
-            if (need[x] & 2)
-                unite(parent, here, there - 1);
-            if (need[x] & 4)
+            unite(parent, here, there + aside[need[x]]);
+            if (need[x] == 6)
                 unite(parent, here, there + 1);
         }
 }
@@ -203,29 +202,25 @@ int NAME(zones)(const LEVEL *levels, const uint16_t *distances, Box box, int fla
                 NAME(join)(row, row + step, to - from + 1, at, step, parent, need);
             }
         }
-    /* The first voxel of a zone is its root; from then on its place holds ~(number of the zone). */
+    /* The first voxel of a zone is its root; from then on the place of a voxel holds ~(number of its zone). Without
+       branches, which no processor could foresee: a row of a zone is always written, and kept if the zone is new. */
     for (ptrdiff_t z = box.margin; z < box.nz - box.margin && !failed; z++)
         for (ptrdiff_t y = box.margin; y < box.ny - box.margin && !failed; y++) {
             ptrdiff_t at = z * plane + y * box.nx;
             if (!NAME(ends)(levels + at, box.nx, &from, &to))
                 continue;
-            for (ptrdiff_t x = at + from; x <= at + to && !failed;) {
-                ptrdiff_t end = x + 1;
-                LEVEL level = levels[x];
-                uint16_t nearest = distances[x];
-                for (; levels[end] == level && end <= at + to; end++)
-                    if (distances[end] < nearest)
-                        nearest = distances[end];
-                if (level) {
-                    if (parent[x] == (int32_t)x) {
-                        parent[x] = ~(int32_t)zones->count;
-                        failed = begin_zone(zones, level, flat ? (int32_t)(z - box.margin) : 0);
-                    } else
-                        parent[x] = parent[parent[x]];
-                    if (!failed)
-                        grow_zone(zones, ~parent[x], (int32_t)(end - x), nearest);
-                }
-                x = end;
+            failed = make_room(zones, box.nx);
+            for (ptrdiff_t x = at + from; x <= at + to && !failed; x++) {
+                if (!levels[x])
+                    continue;
+                int32_t above = parent[x], begun = (int32_t)zones->count, known = ~parent[above];
+                int32_t zone = above == (int32_t)x ? begun : known;
+                set_row(zones, begun, levels[x], 0, INT32_MAX, flat ? (int32_t)(z - box.margin) : 0);
+                zones->count += above == (int32_t)x;
+                parent[x] = ~zone;
+                int32_t *row = zones->rows + 4 * (ptrdiff_t)zone, distance = distances[x];
+                row[1]++;
+                row[2] = distance < row[2] ? distance : row[2];
             }
         }
     free(parent), free(need);

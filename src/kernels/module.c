@@ -258,6 +258,49 @@ static PyObject *py_zones(PyObject *Py_UNUSED(self), PyObject *args)
     return rows_as_bytes(&zones, failed);
 }
 
+/* A column of int32, with any step between them (0: one for all). */
+static int take_column(Buffers *buffers, PyObject *object, Py_ssize_t rows, int32_t least, int64_t most, Column *column)
+{
+    Py_buffer *view = &buffers->views[buffers->count];
+    if (PyObject_GetBuffer(object, view, PyBUF_STRIDES | PyBUF_FORMAT) < 0)
+        return 0;
+    buffers->count++;
+    if (!expect(view->format && !strcmp(view->format, "i") && view->ndim == 1, "a column is an array of int32 with one axis") ||
+        !expect(rows < 0 || view->shape[0] == rows, "columns of one length"))
+        return 0;
+    *column = (Column){view->buf, view->strides[0]};
+    for (Py_ssize_t row = 0; row < (column->step ? view->shape[0] : view->shape[0] > 0); row++)
+        if (!expect(item(*column, row) >= least && item(*column, row) < most, "a number is too small or too large"))
+            return 0;
+    return 1;
+}
+
+PyDoc_STRVAR(cell_sums_doc, "cell_sums(matrix, level, length, number, out)\n\nAdd to out (matrices, 17) the sums of kernels.h over\n"
+                            "the cells that the columns name.");
+
+static PyObject *py_cell_sums(PyObject *Py_UNUSED(self), PyObject *args)
+{
+    PyObject *objects[4], *sums;
+    Buffers buffers = {0};
+    Column matrix, level, length, number;
+    if (!PyArg_ParseTuple(args, "OOOOO", &objects[0], &objects[1], &objects[2], &objects[3], &sums))
+        return NULL;
+    Py_buffer *out = take(&buffers, sums, "d", 2, 1);
+    if (!out || !expect(out->shape[1] == CELL_SUMS && out->shape[0] < 1 << 20, "seventeen sums for every matrix") ||
+        !take_column(&buffers, objects[0], -1, 0, out->shape[0], &matrix))
+        return wrong(&buffers);
+    Py_ssize_t rows = buffers.views[1].shape[0];
+    if (!take_column(&buffers, objects[1], rows, 1, 1 << 13, &level) ||
+        !take_column(&buffers, objects[2], rows, 1, INT32_MAX, &length) ||
+        !take_column(&buffers, objects[3], rows, 1, INT32_MAX, &number))
+        return wrong(&buffers);
+    int failed;
+    Py_BEGIN_ALLOW_THREADS
+    failed = cell_sums(matrix, level, length, number, rows, out->buf);
+    Py_END_ALLOW_THREADS
+    return done(&buffers, failed);
+}
+
 PyDoc_STRVAR(distances_doc, "distances(mask, flat, out)\n\nCity-block distance of each voxel to the nearest zero.");
 
 static PyObject *py_distances(PyObject *Py_UNUSED(self), PyObject *args)
@@ -282,7 +325,7 @@ static Box box_of(const Py_buffer *array)
     return (Box){array->shape[0], array->shape[1], array->shape[2], 0, 0, array->shape[0]};
 }
 
-PyDoc_STRVAR(cubes_doc, "cubes(mask, counts)\n\nAdd to counts (slice, 256) the cubes of eight voxels of each kind.");
+PyDoc_STRVAR(cubes_doc, "cubes(mask, counts)\n\nAdd to counts (slice, 256) the cubes of eight voxels of each kind but 0 and 255.");
 
 static PyObject *py_cubes(PyObject *Py_UNUSED(self), PyObject *args)
 {
@@ -328,8 +371,8 @@ static PyObject *py_moments(PyObject *Py_UNUSED(self), PyObject *args)
     return done(&buffers, 0);
 }
 
-PyDoc_STRVAR(hull_doc, "hull(mask) -> bytes\n\nTriangles of the convex hull of all points half a step from a voxel, outside\n"
-                       "in front: nine int32 each, z, y, x of three corners in half steps.");
+PyDoc_STRVAR(hull_doc, "hull(mask) -> (bytes, bytes)\n\nThe convex hull of all points half a step from a voxel: three int32 a\n"
+                       "corner, z, y, x in half steps; three int32 a triangle, its corners, outside in front.");
 
 static PyObject *py_hull(PyObject *Py_UNUSED(self), PyObject *mask)
 {
@@ -340,16 +383,18 @@ static PyObject *py_hull(PyObject *Py_UNUSED(self), PyObject *mask)
                     in->shape[2] < 65536,
                 "a mask of at most 65535 voxels along an axis"))
         return wrong(&buffers);
-    int32_t *triangles;
-    ptrdiff_t count;
+    Polyhedron found;
+    int failed;
     Py_BEGIN_ALLOW_THREADS
-    count = hull(in->buf, box_of(in), &triangles);
+    failed = hull(in->buf, box_of(in), &found);
     Py_END_ALLOW_THREADS
     release(&buffers);
-    PyObject *found = count < 0 ? PyErr_NoMemory()
-                                : PyBytes_FromStringAndSize((const char *)triangles, count * 9 * (Py_ssize_t)sizeof *triangles);
-    free(triangles);
-    return found;
+    const Py_ssize_t three = 3 * sizeof *found.corners;
+    PyObject *both = failed ? PyErr_NoMemory()
+                            : Py_BuildValue("y#y#", found.corners, found.corner_count * three, found.triangles,
+                                            found.triangle_count * three);
+    free(found.corners), free(found.triangles);
+    return both;
 }
 
 PyDoc_STRVAR(farthest_doc, "farthest(points) -> float\n\nThe largest squared distance between two points, shape (n, 3).");
@@ -366,6 +411,51 @@ static PyObject *py_farthest(PyObject *Py_UNUSED(self), PyObject *points)
     Py_END_ALLOW_THREADS
     release(&buffers);
     return PyFloat_FromDouble(found);
+}
+
+PyDoc_STRVAR(ellipsoid_doc, "ellipsoid(points, tolerance, most, matrix)\n\nThe matrix of the smallest ellipsoid around points (n, 3).");
+
+static PyObject *py_ellipsoid(PyObject *Py_UNUSED(self), PyObject *args)
+{
+    PyObject *points, *matrix;
+    double tolerance;
+    Py_ssize_t most;
+    Buffers buffers = {0};
+    if (!PyArg_ParseTuple(args, "OdnO", &points, &tolerance, &most, &matrix))
+        return NULL;
+    Py_buffer *in = take(&buffers, points, "d", 2, 0), *out = in ? take(&buffers, matrix, "d", 2, 1) : NULL;
+    if (!out || !expect(in->shape[0] > 3 && in->shape[1] == 3, "four points or more with three coordinates") ||
+        !expect(out->shape[0] == 3 && out->shape[1] == 3, "a matrix of 3 x 3"))
+        return wrong(&buffers);
+    int failed;
+    Py_BEGIN_ALLOW_THREADS
+    failed = ellipsoid(in->buf, in->shape[0], tolerance, most, out->buf);
+    Py_END_ALLOW_THREADS
+    if (!expect(failed <= 0, "the ellipsoid was not found in so many steps"))
+        return wrong(&buffers);
+    return done(&buffers, failed);
+}
+
+PyDoc_STRVAR(cuboid_doc, "cuboid(points, directions, lengths)\n\nEdge lengths of a smallest box around points (n, 3); directions (m, 3)\n"
+                         "to begin with.");
+
+static PyObject *py_cuboid(PyObject *Py_UNUSED(self), PyObject *args)
+{
+    PyObject *points, *directions, *lengths;
+    Buffers buffers = {0};
+    if (!PyArg_ParseTuple(args, "OOO", &points, &directions, &lengths))
+        return NULL;
+    Py_buffer *in = take(&buffers, points, "d", 2, 0), *starts = in ? take(&buffers, directions, "d", 2, 0) : NULL;
+    Py_buffer *out = starts ? take(&buffers, lengths, "d", 1, 1) : NULL;
+    if (!out || !expect(in->shape[0] > 3 && in->shape[1] == 3, "four points or more with three coordinates") ||
+        !expect(starts->shape[0] > 0 && starts->shape[1] == 3, "a direction or more with three parts") ||
+        !expect(out->shape[0] == 3, "three lengths"))
+        return wrong(&buffers);
+    int failed;
+    Py_BEGIN_ALLOW_THREADS
+    failed = cuboid(in->buf, in->shape[0], starts->buf, starts->shape[0], out->buf);
+    Py_END_ALLOW_THREADS
+    return done(&buffers, failed);
 }
 
 PyDoc_STRVAR(balls_doc, "balls(running, columns, mask, out)\n\nSums over a ball round each voxel of the mask, in order. running:\n"
@@ -432,11 +522,14 @@ static PyMethodDef methods[] = {
     {"runs", py_runs, METH_VARARGS, runs_doc},
     {"neighbours", py_neighbours, METH_VARARGS, neighbours_doc},
     {"zones", py_zones, METH_VARARGS, zones_doc},
+    {"cell_sums", py_cell_sums, METH_VARARGS, cell_sums_doc},
     {"distances", py_distances, METH_VARARGS, distances_doc},
     {"cubes", py_cubes, METH_VARARGS, cubes_doc},
     {"moments", py_moments, METH_VARARGS, moments_doc},
     {"hull", py_hull, METH_O, hull_doc},
     {"farthest", py_farthest, METH_O, farthest_doc},
+    {"ellipsoid", py_ellipsoid, METH_VARARGS, ellipsoid_doc},
+    {"cuboid", py_cuboid, METH_VARARGS, cuboid_doc},
     {"balls", py_balls, METH_VARARGS, balls_doc},
     {"pair_sums", py_pair_sums, METH_VARARGS, pair_sums_doc},
     {NULL, NULL, 0, NULL},

@@ -14,8 +14,9 @@ void cubes(const uint8_t *mask, Box box, uint32_t *counts)
             for (ptrdiff_t x = 0; x < box.nx; x++) {
                 /* bits 0, 2, 4, 6 are those of x, bits 1, 3, 5, 7 those of x + 1 */
                 unsigned right = a[x] | (unsigned)b[x] << 2 | (unsigned)c[x] << 4 | (unsigned)d[x] << 6;
-                if (x)
-                    counts[left | right << 1]++;
+                unsigned kind = left | right << 1;
+                if (x && kind && kind != 255)
+                    counts[kind]++;
                 left = right;
             }
         }

@@ -61,48 +61,45 @@ static uint64_t without_first(uint64_t set)
    come earlier, so that the first voxel of a zone becomes its root. */
 static void unite(int32_t *parent, int32_t i, int32_t j)
 {
-    while (parent[i] != parent[j]) {
-        if (parent[i] < parent[j]) {
-            int32_t other = i;
-            i = j;
-            j = other;
-        }
-        int32_t above = parent[i];
-        parent[i] = parent[j];
-        if (i == above)
-            return;
-        i = above;
+    i = parent[i];
+    j = parent[j];
+    while (i != j) {
+        int32_t later = i > j ? i : j, earlier = i > j ? j : i, above = parent[later];
+        parent[later] = earlier < above ? earlier : above;
+        i = above == later ? earlier : above; /* a root is joined for good */
+        j = earlier;
     }
 }
 
-static int32_t *append(Rows *rows)
+/* Room for so many more rows. */
+static int make_room(Rows *rows, ptrdiff_t more)
 {
-    if (rows->count == rows->room) {
-        ptrdiff_t room = rows->room ? 2 * rows->room : 1024;
-        int32_t *wider = realloc(rows->rows, (size_t)room * 4 * sizeof *wider);
-        if (!wider)
-            return NULL;
-        rows->rows = wider;
-        rows->room = room;
-    }
-    return rows->rows + 4 * rows->count++;
-}
-
-static int append_four(Rows *rows, int32_t a, int32_t b, int32_t c, int32_t d)
-{
-    int32_t *row = append(rows);
-    if (!row)
+    if (rows->count + more <= rows->room)
+        return 0;
+    ptrdiff_t room = rows->room ? 2 * rows->room + more : 1024 + more;
+    int32_t *wider = realloc(rows->rows, (size_t)room * 4 * sizeof *wider);
+    if (!wider)
         return -1;
+    rows->rows = wider;
+    rows->room = room;
+    return 0;
+}
+
+static void set_row(Rows *rows, ptrdiff_t place, int32_t a, int32_t b, int32_t c, int32_t d)
+{
+    int32_t *row = rows->rows + 4 * place;
     row[0] = a;
     row[1] = b;
     row[2] = c;
     row[3] = d;
-    return 0;
 }
 
-static int begin_zone(Rows *zones, int32_t level, int32_t slice)
+static int append_four(Rows *rows, int32_t a, int32_t b, int32_t c, int32_t d)
 {
-    return append_four(zones, level, 0, INT32_MAX, slice);
+    if (make_room(rows, 1))
+        return -1;
+    set_row(rows, rows->count++, a, b, c, d);
+    return 0;
 }
 
 /* The cells of one table of runs that are not zero; clears the table. */
@@ -122,14 +119,6 @@ static int emit_runs(Rows *found, int32_t matrix, const uint32_t *voxels, uint32
             }
     }
     return 0;
-}
-
-static void grow_zone(Rows *zones, int32_t zone, int32_t voxels, int32_t distance)
-{
-    int32_t *row = zones->rows + 4 * (ptrdiff_t)zone;
-    row[1] += voxels;
-    if (distance < row[2])
-        row[2] = distance;
 }
 
 #define LEVEL uint8_t
@@ -178,27 +167,32 @@ static void nearer(uint16_t *here, const uint16_t *there, ptrdiff_t size)
     }
 }
 
+/* Distances along a row, to the zeros before and after it as well. */
+static void along_row(const uint8_t *mask, uint16_t *out, ptrdiff_t size)
+{
+    unsigned distance = 0;
+    for (ptrdiff_t x = 0; x < size; x++)
+        out[x] = (uint16_t)(distance = mask[x] ? distance + 1 : 0);
+    distance = 0;
+    for (ptrdiff_t x = size - 1; x >= 0; x--) {
+        distance = out[x] <= distance ? out[x] : distance + 1;
+        out[x] = (uint16_t)distance;
+    }
+}
+
 void distances(const uint8_t *mask, Box box, int flat, uint16_t *out)
 {
     ptrdiff_t plane = box.ny * box.nx, all = box.nz * plane;
-    for (ptrdiff_t i = 0; i < all; i++)
-        out[i] = mask[i] ? UINT16_MAX - 1 : 0;
-    for (ptrdiff_t i = plane; i < all && !flat; i += box.nx)
-        nearer(out + i, out + i - plane, box.nx);
-    for (ptrdiff_t i = all - plane - box.nx; i >= 0 && !flat; i -= box.nx)
-        nearer(out + i, out + i + plane, box.nx);
-    for (ptrdiff_t z = 0; z < box.nz; z++) {
-        uint16_t *slice = out + z * plane;
-        for (ptrdiff_t y = 1; y < box.ny; y++)
-            nearer(slice + y * box.nx, slice + (y - 1) * box.nx, box.nx);
-        for (ptrdiff_t y = box.ny - 2; y >= 0; y--)
-            nearer(slice + y * box.nx, slice + (y + 1) * box.nx, box.nx);
-        for (ptrdiff_t y = 0; y < box.ny; y++) {
-            uint16_t *row = slice + y * box.nx;
-            for (ptrdiff_t x = 1; x < box.nx; x++)
-                nearer(row + x, row + x - 1, 1);
-            for (ptrdiff_t x = box.nx - 2; x >= 0; x--)
-                nearer(row + x, row + x + 1, 1);
-        }
+    for (ptrdiff_t row = 0; row < all; row += box.nx)
+        along_row(mask + row, out + row, box.nx);
+    for (ptrdiff_t slice = 0; slice < all; slice += plane) {
+        for (ptrdiff_t row = slice + box.nx; row < slice + plane; row += box.nx)
+            nearer(out + row, out + row - box.nx, box.nx);
+        for (ptrdiff_t row = slice + plane - 2 * box.nx; row >= slice; row -= box.nx)
+            nearer(out + row, out + row + box.nx, box.nx);
     }
+    for (ptrdiff_t row = plane; row < all && !flat; row += box.nx)
+        nearer(out + row, out + row - plane, box.nx);
+    for (ptrdiff_t row = all - plane - box.nx; row >= 0 && !flat; row -= box.nx)
+        nearer(out + row, out + row + plane, box.nx);
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -84,7 +85,7 @@ class Grid:
         """Whether both grids have the same shape and every corner voxel within `tolerance_mm`."""
         if self.shape != other.shape:
             return False
-        corners = np.array(np.meshgrid(*[(0, n - 1) for n in self.shape])).reshape(3, -1).T
+        corners = np.array(list(product(*[(0, n - 1) for n in self.shape])))
         return bool(np.abs(self.to_world(corners) - other.to_world(corners)).max() <= tolerance_mm)
 
 

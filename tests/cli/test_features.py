@@ -231,3 +231,35 @@ def test_a_refused_pair_does_not_stop_the_others_and_ends_with_1(files: Files) -
 def test_a_table_of_pairs_that_cannot_be_meant_is_refused(text: str, words: str, files: Files) -> None:
     (files.folder / "list.csv").write_text(text, "utf-8")
     assert words in refused(SettingsError, "--table", files.folder / "list.csv")
+
+
+def test_the_results_of_a_batch_do_not_depend_on_how_many_processes_made_them(files: Files) -> None:
+    listed = files.folder / "list.csv"
+    listed.write_text(
+        "image,mask,label\nimage.nii.gz,labels.nii.gz,2\nimage.nii.gz,labels.nii.gz,7\nimage.nii.gz,labels.nii.gz,1\n",
+        "utf-8",
+    )
+    written = []
+    for jobs in (1, 2):
+        out = files.folder / f"{jobs}.csv"
+        done = uptake("--table", listed, "--csv", out, "--jobs", jobs, *STATISTICS)
+        assert done.exit_code == 1
+        assert "image-7: refused" in done.stderr
+        assert "[3/3]" in done.stderr  # progress
+        written.append(out.read_bytes())
+    assert written[0] == written[1]
+
+
+def test_values_within_the_tolerance_agree(files: Files) -> None:
+    first, second = files.folder / "a.csv", files.folder / "b.csv"
+    first.write_text("case_id,x\nA,100\nB,200\n", "utf-8")
+    second.write_text("case_id,x\nA,101\nB,200\n", "utf-8")
+    assert uptake("--compare", first, second).exit_code == 1
+    assert uptake("--compare", first, second, "--tolerance", 0.005).exit_code == 1
+    assert uptake("--compare", first, second, "--tolerance", 0.02).exit_code == 0
+    assert "relative -1" in refused(SettingsError, "--compare", first, second, "--tolerance", "-1")
+
+
+@pytest.mark.parametrize(("option", "owner"), [("--tolerance", "--compare"), ("--jobs", "--table")])
+def test_an_option_that_would_be_without_effect_is_refused(option: str, owner: str, files: Files) -> None:
+    assert f"{option} is of {owner} only" in refused(SettingsError, files.image, files.mask, option, "1")

@@ -101,7 +101,6 @@ def test_turning_and_moving_the_grid_in_the_patient_changes_nothing() -> None:
     assert _same(found, extract(IMAGE, LESION), tolerance=1e-6)  # grids hold single precision
 
 
-NOT_COMPUTED = {f"morph_{kind}_dens_{what}" for kind in ("vol", "area") for what in ("ombb", "mvee")}
 NO_AXES = {f"morph_pca_{name}" for name in ("maj_axis", "min_axis", "least_axis", "elongation", "flatness")}
 NO_AXES |= {"morph_vol_dens_aee", "morph_area_dens_aee"}
 NO_SPREAD = {"morph_moran_i", "morph_geary_c", "ivh_v10", "ivh_v90", "ivh_i10", "ivh_i90"}
@@ -113,17 +112,17 @@ NO_NEIGHBOURS = {row.ibsi_tag for row in extract(IMAGE, LESION) if row.family in
 
 @pytest.mark.parametrize("intensity", [7, 0.1, -3.7e5])
 def test_a_region_of_one_voxel_has_every_feature_but_those_that_need_two(intensity: float) -> None:
-    assert _undefined(np.full((1, 1, 1), intensity)) == NOT_COMPUTED | NO_AXES | NO_SPREAD | NO_NEIGHBOURS
+    assert _undefined(np.full((1, 1, 1), intensity)) == NO_AXES | NO_SPREAD | NO_NEIGHBOURS
 
 
 @pytest.mark.parametrize("intensity", [7, 0.1, -3.7e5])
 def test_a_region_of_one_intensity_has_every_feature_but_those_that_need_two(intensity: float) -> None:
-    assert _undefined(np.full((3, 4, 2), intensity)) == NOT_COMPUTED | NO_SPREAD
+    assert _undefined(np.full((3, 4, 2), intensity)) == NO_SPREAD
 
 
 def test_a_region_of_zeros_has_no_relative_spread_and_no_centre_of_intensity_either() -> None:
     without = {"stat_cov", "stat_qcod", "morph_com"}
-    assert _undefined(np.zeros((3, 4, 2))) == NOT_COMPUTED | NO_SPREAD | without
+    assert _undefined(np.zeros((3, 4, 2))) == NO_SPREAD | without
 
 
 EVERYTHING = Features(aggregations=AGGREGATIONS)
@@ -134,7 +133,7 @@ def test_a_region_of_one_slice_has_every_aggregation_and_in_space_only_the_pairs
     mask[:, :, 3] = LESION.array[:, :, 3]
     found = extract(IMAGE, Volume(mask, GRID), EVERYTHING)
     flat = {"morph_vol_dens_aee"}
-    assert {row.ibsi_tag for row in found if row.reason} == NOT_COMPUTED | flat
+    assert {row.ibsi_tag for row in found if row.reason} == flat
     values = found.wide()
     for tag in (tag for tag in values if tag.startswith("cm_") and tag.endswith("_3D_comb")):
         assert values[tag] == pytest.approx(values[tag.replace("3D_comb", "2_5D_comb")])
@@ -171,11 +170,11 @@ def test_a_mask_in_two_pieces_is_one_region() -> None:
 
 
 def test_regions_large_enough_for_two_threads_have_the_values_of_one() -> None:
-    grid = Grid((24, 25, 26), np.eye(4))
+    grid = Grid((28, 29, 30), np.eye(4))
     random = np.random.default_rng(8)
     image = Volume(random.integers(0, 200, grid.shape).astype(np.int16), grid)
     mask = Volume(random.random(grid.shape) < 0.9, grid)
-    assert mask.array.sum() > TWO_THREADS_FROM
+    assert mask.array.size > TWO_THREADS_FROM
     everything = extract(image, mask, EVERYTHING)
     alone = [
         row
@@ -222,7 +221,10 @@ def _undefined(intensities: np.ndarray) -> set[str]:
 
 def _same(found: FeatureTable, expected: FeatureTable, *, tolerance: float = 1e-9) -> bool:
     for row, other in zip(found, expected, strict=True):
-        assert dataclasses.replace(row, value=0, reason="") == dataclasses.replace(other, value=0, reason="")
+        assert row._replace(value=0, reason="") == other._replace(value=0, reason="")
         assert row.reason == other.reason, row.ibsi_tag
-        assert row.value == pytest.approx(other.value, rel=tolerance, abs=tolerance, nan_ok=True), row.ibsi_tag
+        # The smallest box is the best of several that are tried; the smallest ellipsoid is only approached.
+        searched = {"ombb": 0.05, "mvee": 1e-6}.get(row.ibsi_tag.rpartition("_")[2], 0.0)
+        allowed = max(tolerance, searched) if tolerance else 0.0
+        assert row.value == pytest.approx(other.value, rel=allowed, abs=tolerance, nan_ok=True), row.ibsi_tag
     return True

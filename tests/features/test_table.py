@@ -31,15 +31,12 @@ def test_the_frame_is_long_with_one_column_per_field() -> None:
     columns = ["name", "value", "unit", "family", "ibsi", "ibsi_tag", "aggregation", "reason"]
     assert list(frame.columns) == columns
     assert frame["value"].dtype == float
-    assert frame.loc[1].to_dict() == dict(zip(columns, [*_values(MEAN)], strict=True))
+    assert frame.loc[1].to_dict() == dict(zip(columns, MEAN, strict=True))
     assert list(FeatureTable(()).to_pandas().columns) == columns
 
 
 @pytest.mark.parametrize(("value", "reason"), [(math.nan, ""), (math.inf, ""), (1.0, "why"), (math.inf, "why")])
 def test_a_value_is_finite_or_nan_with_a_reason_and_nothing_else(value: float, reason: str) -> None:
+    row = Feature("Mean intensity", value, "intensity", "statistics", "Q4LE", "stat_mean", reason=reason)
     with pytest.raises(ValueError, match="stat_mean"):
-        Feature("Mean intensity", value, "intensity", "statistics", "Q4LE", "stat_mean", reason=reason)
-
-
-def _values(row: Feature) -> tuple[object, ...]:
-    return row.name, row.value, row.unit, row.family, row.ibsi, row.ibsi_tag, row.aggregation, row.reason
+        FeatureTable((MORAN, row))

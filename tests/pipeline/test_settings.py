@@ -76,3 +76,34 @@ def test_each_setting_says_which_layer_it_came_from() -> None:
     assert found["ftv.pe_threshold_percent"] == "file"
     assert found["stv.keep"] == "command line"
     assert found["stv.closing_mm"] == "default"
+
+
+CAPTK_FILE = """FeatureName,ParamName,Default
+Histogram,Bins,32
+GLCM,Bins,32
+GLCM,Radius,1
+GLCM,Offset,Combined
+"""
+
+
+def test_a_parameter_file_of_captk_fills_its_section_and_is_not_named_in_what_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "cohort").mkdir()
+    (tmp_path / "cohort/captk.csv").write_text(CAPTK_FILE, "utf-8")
+    (tmp_path / "cohort/uptake.toml").write_text('[captk]\nparameters = "captk.csv"\nglcm_bins = 64\n', "utf-8")
+    settings = from_layers([read_toml(tmp_path / "cohort/uptake.toml")])
+    assert (settings.captk.histogram_bins, settings.captk.glcm_bins) == (32, 64)  # what stands beside it goes over it
+    assert settings.captk.families == ("Intensity", "Histogram", "GLCM")
+    assert settings.captk.glcm_offset == "Combined"
+    assert "captk.csv" not in to_toml(settings)
+    assert from_layers([tomllib.loads(to_toml(settings))]) == settings
+    given = from_layers([assigned([f"captk.parameters={tmp_path}/cohort/captk.csv"])])
+    assert given.captk.glcm_bins == 32
+
+
+def test_a_parameter_file_of_captk_that_is_none_is_refused_without_its_folder(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"captk.parameters: missing.csv is not") as refused:
+        from_layers([assigned([f"captk.parameters={tmp_path}/missing.csv"])])
+    assert str(tmp_path) not in str(refused.value)
+    (tmp_path / "odd.csv").write_text("FeatureName,ParamName,Default\nHistogram,Binz,32\n", "utf-8")
+    with pytest.raises(SettingsError, match="Histogram, Binz"):
+        from_layers([assigned([f"captk.parameters={tmp_path}/odd.csv"])])

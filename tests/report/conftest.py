@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from uptake.cohort.checks import Finding
-from uptake.features import Feature
+from uptake.features import Feature, FeatureTable
 from uptake.report import CaseView, CohortCase
 from uptake.study import Acquisition, LeftOut, Phase, Study
 from uptake.tumour.ftv import Band, FtvNumbers, Threshold
@@ -55,10 +56,17 @@ def view() -> CaseView:
             Finding("slice gaps", "pass", "2 mm", "equal"),
             Finding("motion", "warn", "1.8 mm", "1.5 mm", "look at the skin"),
         ),
-        features=(
-            Feature("Mean", 1.234567891, "SD", "statistical", "Q4LE", "stat_mean"),
-            Feature("Skewness", float("nan"), "1", "statistical", "KE2A", "stat_skew", reason="all voxels are equal"),
-        ),
+        features={
+            "ibsi": FeatureTable(
+                (
+                    Feature("Mean", 1.234567891, "SD", "statistical", "Q4LE", "stat_mean"),
+                    Feature(
+                        "Skewness", math.nan, "1", "statistical", "KE2A", "stat_skew", reason="all voxels are equal"
+                    ),
+                )
+            ),
+            "captk": FeatureTable((Feature("T1_E_NGTDM_Coarsness", 0.25, "1", "NGTDM", "", ""),)),
+        },
         warnings=("A warning of the pipeline.",),
         version="9.8.7",
         settings=(("bias.shrink", "4"),),

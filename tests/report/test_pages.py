@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from uptake.features import FeatureTable
 from uptake.preprocess.motion import MotionNumbers, PhaseMotion, Shift
 from uptake.report import CaseView, CohortCase, CohortView, RefusedRow, case_page, cohort_page, thumbnail
 from uptake.report.pages import case_href
@@ -189,6 +190,20 @@ def test_features_show_value_unit_code_and_why_there_is_none(view: CaseView) -> 
     assert "Skewness NaN 1 KE2A all voxels are equal" in section
 
 
+def test_features_are_shown_panel_by_panel_with_the_image_that_each_is_of(view: CaseView) -> None:
+    section = Page(case_page(view)).words("features")
+    ibsi, captk = (
+        section.index("Image Biomarker Standardisation Initiative"),
+        section.index("CaPTk 1.8.1, as it computed"),
+    )
+    assert ibsi < section.index("Skewness") < captk < section.index("T1_E_NGTDM_Coarsness 0.25 1")
+    assert "as acquired" not in section
+    acquired = replace(view, settings=(("features.captk_image", "acquired"),))
+    section = Page(case_page(acquired)).words("features")
+    assert section.count("First post-contrast image, harmonised, inside the STV") == 1
+    assert section.index("First post-contrast image, as acquired, inside the STV") > section.index("CaPTk 1.8.1")
+
+
 def test_provenance_names_the_software_and_its_settings(view: CaseView) -> None:
     assert "uptake 9.8.7 bias.shrink 4" in Page(case_page(view)).words("provenance")
 
@@ -199,7 +214,7 @@ def test_markup_in_any_text_is_shown_and_never_run(view: CaseView) -> None:
         view,
         study=Study(EVIL, view.study.phases, made),
         warnings=(EVIL,),
-        features=(replace(view.features[0], name=EVIL),),
+        features={"ibsi": FeatureTable((view.features["ibsi"].rows[0]._replace(name=EVIL),))},
         settings=((EVIL, EVIL),),
     )
     clean, dirty = Page(case_page(view)), Page(case_page(evil))
@@ -220,7 +235,7 @@ def test_a_case_without_tumour_has_a_page_that_says_so(view: CaseView) -> None:
 
 
 def test_a_case_without_stv_harmonised_images_field_or_features_has_a_page(view: CaseView) -> None:
-    bare = replace(view, stv=None, stv_numbers=None, harmonised=None, fields=(), features=(), findings=(), warnings=())
+    bare = replace(view, stv=None, stv_numbers=None, harmonised=None, fields=(), features={}, findings=(), warnings=())
     page = Page(case_page(bare))
     assert "There are no harmonised images." in page.words("harmonised")
     assert "No features were computed." in page.words("features")

@@ -95,3 +95,18 @@ def test_without_a_file_the_command_line_prints_a_line_per_feature(files: tuple[
     done = CliRunner().invoke(app, ["features", *map(str, files), "--bin-width", "25"])
     assert done.exit_code == 0, done.output
     assert any(line.startswith("ACUI  Contrast, 3D merged") for line in done.stdout.splitlines())
+
+
+def test_a_filter_is_an_option_and_a_line_of_a_settings_file(files: tuple[Path, Path], tmp_path: Path) -> None:
+    words = "laplacian-of-gaussian sigma_mm=1.5"
+    (tmp_path / "log.toml").write_text(f'[features]\nfilter = "{words}"\n', "utf-8")
+    response = features(*files, settings_file=tmp_path / "log.toml")
+    assert response["stat_mean"].value != features(*files)["stat_mean"].value
+    run = CliRunner().invoke(app, ["features", *map(str, files), "--filter", words, "--json"])
+    found = {row["ibsi_tag"]: row["value"] for row in json.loads(run.stdout)}
+    assert found["stat_mean"] == response["stat_mean"].value
+
+
+def test_a_filter_is_not_for_the_panels_of_captk(files: tuple[Path, Path]) -> None:
+    with pytest.raises(SettingsError, match="panel captk"):
+        features(*files, panel="captk", filter="mean")

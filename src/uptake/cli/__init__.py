@@ -193,6 +193,15 @@ def features(  # noqa: PLR0917 (options)
     bin_width: Annotated[
         float | None, typer.Option("--bin-width", metavar="W", help="grey levels of a fixed width in intensity units")
     ] = None,
+    filter_: Annotated[
+        str | None,
+        typer.Option(
+            "--filter",
+            metavar="WORDS",
+            help="features of a filter's response map, as in 'laplacian-of-gaussian sigma_mm=3': mean, "
+            "laplacian-of-gaussian, laws, gabor, separable-wavelet, nonseparable-wavelet",
+        ),
+    ] = None,
     label: Annotated[
         int | None, typer.Option("--label", metavar="N", min=1, help="of the mask; default: it holds 0 and 1 only")
     ] = None,
@@ -207,9 +216,16 @@ def features(  # noqa: PLR0917 (options)
         tuple[Path, Path] | None,
         typer.Option("--compare", metavar="A B", help="compare two tables of features instead; 1 if they disagree"),
     ] = None,
+    tolerance: Annotated[
+        float | None,
+        typer.Option("--tolerance", metavar="R", help="with --compare: largest relative difference; default: 1e-6"),
+    ] = None,
     csv: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="write the long table here")] = None,
     xlsx: Annotated[
         Path | None, typer.Option("--xlsx", metavar="FILE", help="the same as a workbook, of many the wide table too")
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", min=1, help="with --table: processes; default: what cores and memory allow")
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -217,15 +233,17 @@ def features(  # noqa: PLR0917 (options)
     from uptake import verbs
 
     _check_one_way(image, mask, table, compare)
+    _check_alone(tolerance=(tolerance, compare, "--compare"), jobs=(jobs, table, "--table"))
     if compare:
-        show_differences(verbs.compare_features(*compare), as_json)
+        show_differences(verbs.compare_features(*compare, relative=tolerance), as_json)
     options = {
         "panel": panel, "parameters": parameters, "settings_file": settings, "bins": bins, "bin_width": bin_width,
-        "label": label, "names": names, "csv": csv, "xlsx": xlsx, **_sections(assign),
+        "filter": filter_, "label": label, "names": names, "csv": csv, "xlsx": xlsx, **_sections(assign),
     }  # fmt: skip
     files = tuple(path for path in (csv, xlsx) if path)
     if table:
-        batch = verbs.features_of_table(table, **options)
+        with _progress(quiet=as_json) as on_event:
+            batch = verbs.features_of_table(table, jobs=jobs, on_event=on_event, **options)
         show_features(batch.rows, files, as_json, batch.refused)
     elif image and mask:
         show_features(verbs.feature_rows(image, mask, **options), files, as_json)
@@ -343,6 +361,15 @@ def _check_one_way(image: Path | None, mask: Path | None, table: Path | None, co
     if not (table or compare) and not (image and mask):
         missing = "a MASK after the IMAGE" if image else "an IMAGE and a MASK, or --table FILE, or --compare A B"
         raise SettingsError(f"features needs {missing}")
+
+
+def _check_alone(**options: tuple[object, object, str]) -> None:
+    """Options (value, what they belong to, its name) that would otherwise be without effect."""
+    from uptake.study import SettingsError
+
+    for name, (value, owner, needed) in options.items():
+        if value is not None and not owner:
+            raise SettingsError(f"--{name} is of {needed} only")
 
 
 def _sections(assignments: Sequence[str] | None) -> dict[str, Any]:

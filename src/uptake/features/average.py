@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -12,10 +13,12 @@ from uptake.features.region import Float
 
 def average(features: Mapping[str, Float], otherwise: Undefined) -> dict[str, Value]:
     """Mean of each feature over its matrices, shape (n,), but those where it is NaN; `otherwise` if none is left."""
-    table = np.array(list(features.values()))
+    table = np.array([*features.values()])
+    if table.shape[1] == 1:
+        alone: list[float] = table[:, 0].tolist()
+        return {name: otherwise if math.isnan(value) else value for name, value in zip(features, alone, strict=True)}
     known = ~np.isnan(table)
-    counts = known.sum(axis=1).tolist()
-    sums = np.where(known, table, 0).sum(axis=1).tolist()
+    sums, counts = np.where(known, table, 0).sum(axis=1).tolist(), known.sum(axis=1).tolist()
     return {
         name: total / count if count else otherwise for name, total, count in zip(features, sums, counts, strict=True)
     }

@@ -26,10 +26,14 @@ class Levels(NamedTuple):
 @once
 def levels_of(region: Region) -> Levels:
     """Grey levels of a region as its settings say."""
-    settings = region.settings
-    if settings.discretisation == "fixed-bin-number":
-        return fixed_bin_number(region.values, settings.bins)
-    return fixed_bin_size(region.values, settings.bin_width, lowest(region))
+    if region.steps is None:
+        return _discretised(region.values, region)
+    # Whole numbers repeat themselves: each different one is sorted once.
+    different = region.distribution[0]
+    found = _discretised(different, region)
+    table = np.zeros(int(different[-1] - different[0]) + 1, np.int64)
+    table[(different - different[0]).astype(np.int64)] = found.numbers
+    return Levels(table[region.steps], found.bins)
 
 
 def fixed_bin_number(x: Float, bins: int) -> Levels:
@@ -40,13 +44,9 @@ def fixed_bin_number(x: Float, bins: int) -> Levels:
     low, high = float(x.min()), float(x.max())
     if low == high:
         return Levels(np.ones(x.shape, dtype=np.int64), 1)
-    # Multiplied first: whole numbers on the edge of a bin then stay on it. In place: regions can be large.
-    place = x - low
-    place *= bins
-    place /= high - low
-    numbers = np.floor(place, out=place).astype(np.int64)
-    numbers += 1
-    return Levels(np.minimum(numbers, bins, out=numbers), bins)
+    # Multiplied first: whole numbers on the edge of a bin then stay on it.
+    numbers = np.floor((x - low) * bins / (high - low)).astype(np.int64) + 1
+    return Levels(np.minimum(numbers, bins), bins)
 
 
 def fixed_bin_size(x: Float, width: float, low: float) -> Levels:
@@ -68,7 +68,14 @@ def check_count(count: float, what: str) -> None:
         )
 
 
+def _discretised(x: Float, region: Region) -> Levels:
+    settings = region.settings
+    if settings.discretisation == "fixed-bin-number":
+        return fixed_bin_number(x, settings.bins)
+    return fixed_bin_size(x, settings.bin_width, lowest(region))
+
+
 def lowest(region: Region) -> float:
     """Where the first bin of fixed size begins: at the re-segmentation range if it has an end, else at the minimum."""
     limits = region.settings.resegment_range
-    return limits[0] if limits and np.isfinite(limits[0]) else float(region.values.min())
+    return limits[0] if limits and np.isfinite(limits[0]) else float(region.distribution[0][0])

@@ -5,10 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import lru_cache
+
+import numpy as np
 
 from uptake.features.catalogue import FAMILIES
 from uptake.features.definition import Definition, Family, Undefined, Value
+from uptake.features.filters.named import filter_of, filtered
 from uptake.features.interpolate import interpolate
 from uptake.features.matrices import field_of
 from uptake.features.region import Region, region_of
@@ -17,7 +21,8 @@ from uptake.features.table import Feature, FeatureTable
 from uptake.volume import Volume
 
 DEFAULT = Features()
-TWO_THREADS_FROM = 10_000
+TWO_THREADS_FROM = 20_000
+"""Voxels of the box."""
 TEXTURES = ("glcm", "glrlm", "glszm", "gldzm", "ngtdm", "ngldm")
 TOGETHER: tuple[tuple[str, ...], ...] = (
     ("morphology",),
@@ -28,7 +33,7 @@ TOGETHER: tuple[tuple[str, ...], ...] = (
     ("ngtdm", "ngldm"),
     ("statistics", "intensity_histogram", "intensity_volume_histogram"),
 )
-"""Families that share matrices, the longest first: one thread computes what they share."""
+"""Families that share matrices, the longest first: the thread that is free takes the next."""
 
 
 def extract(volume: Volume, mask: Volume, settings: Features = DEFAULT) -> FeatureTable:
@@ -37,10 +42,10 @@ def extract(volume: Volume, mask: Volume, settings: Features = DEFAULT) -> Featu
     volume: intensities ``(i, j, k)``, any numeric type; whole volumes are fine, only the mask's box is worked on.
     mask: a Volume of bool (or of zeros and ones) on the same grid.
     A value is NaN only where the feature's definition has none, and then its row says why.
-    Raises Refusal: MASK_GRID, EMPTY_MASK, NON_FINITE (inside the mask).
+    Raises Refusal: MASK_GRID, EMPTY_MASK, NON_FINITE (inside the mask; with a filter or interpolation anywhere).
     Source: IBSI reference manual, https://doi.org/10.48550/arXiv.1612.07003.
     """
-    region = region_of(*_prepared(volume, mask, settings), settings)
+    region = _region(volume, mask, settings)
     families, wanted = _wanted(settings)
     values = _values(region, families)
     return FeatureTable(tuple(_feature(definition, values[definition.ibsi_tag]) for definition in wanted))
@@ -54,22 +59,30 @@ def _wanted(settings: Features) -> tuple[tuple[Family, ...], tuple[Definition, .
 
 def _values(region: Region, families: Sequence[Family]) -> dict[str, Value]:
     """Values by IBSI tag; of large regions in two threads, since the kernels and NumPy let go of Python's lock."""
-    if region.values.size < TWO_THREADS_FROM:
-        return {tag: value for family in families for tag, value in family.compute(region).items()}
-    needed = [family for family in families if family.name in TEXTURES]
-    if needed:
+    groups = [[family for family in families if family.name in names] for names in TOGETHER]
+    waiting = iter([group for group in groups if group])
+
+    def work() -> dict[str, Value]:
+        return {tag: value for group in waiting for family in group for tag, value in family.compute(region).items()}
+
+    if region.image.size < TWO_THREADS_FROM:
+        return work()
+    if any(family.name in TEXTURES for family in families):
         field_of(region)  # for all of them, before they begin
-    groups = [[f for f in families if f.name in names] for names in TOGETHER]
-    with ThreadPoolExecutor(2) as pool:
-        found = pool.map(lambda group: [family.compute(region) for family in group], groups)
-        return {tag: value for group in found for values in group for tag, value in values.items()}
+    with ThreadPoolExecutor(1) as helper:
+        other = helper.submit(work)
+        return work() | other.result()
 
 
-def _prepared(volume: Volume, mask: Volume, settings: Features) -> tuple[Volume, Volume]:
-    """Image and mask as they are measured; those that do not fit are handed on, to be refused with the rest."""
-    if not settings.spacing_mm or not volume.grid.same_as(mask.grid):
-        return volume, mask
-    return interpolate(volume, mask, settings)
+def _region(volume: Volume, mask: Volume, settings: Features) -> Region:
+    """What is measured: image and mask interpolated, re-segmented, and last of all the image filtered."""
+    if settings.spacing_mm and volume.grid.same_as(mask.grid):  # those that do not fit are refused with the rest
+        volume, mask = interpolate(volume, mask, settings)
+    region = region_of(volume, mask, settings)
+    if not settings.filter:
+        return region
+    response = filtered(volume, filter_of(settings.filter)).array
+    return replace(region, whole=response, image=np.asfortranarray(response[region.box]))
 
 
 def _feature(definition: Definition, value: Value) -> Feature:

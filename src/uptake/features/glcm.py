@@ -61,7 +61,7 @@ def glcm(region: Region) -> dict[str, Value]:
     values: dict[str, Value] = {}
     for aggregation in region.settings.aggregations:
         rows = _rows(region, aggregation)
-        found = average(describe(rows, bins), NO_PAIRS if not rows.any() else ONE_LEVEL)
+        found = average(describe(rows, bins), ONE_LEVEL if rows.any() else NO_PAIRS)
         values |= {f"cm_{name}_{TAGS[aggregation]}": value for name, value in found.items()}
     return values
 
@@ -77,47 +77,77 @@ def describe(rows: Float, bins: int) -> Mapping[str, Float]:
     total = rows[:, :m].sum(axis=1)
     p, p_d, p_s = (part / total[:, None] for part in np.split(rows[:, :-3], (m, 2 * m), axis=1))
     highest, squares, logarithms = rows[:, -3:].T
-    i, k, s = np.arange(1.0, m + 1), np.arange(float(m)), np.arange(2.0, 2 * m + 1)
+    i = np.arange(1.0, m + 1)
     mu = p @ i
+    variance = _variance(p, i, mu)
     joint_entropy = np.log2(total) - logarithms / total
-    entropy = _entropy(p)
-    variance = (p * (i - mu[:, None]) ** 2).sum(axis=1)
-    difference = p_d @ k
-    autocorrelation = (p_s @ s**2 - p_d @ k**2) / 4
-    from_mean = s - 2 * mu[:, None]
-    square = from_mean * from_mean
-    flat = variance == 0
-    with np.errstate(divide="ignore", invalid="ignore"):
-        correlation = np.where(flat, np.nan, (autocorrelation - mu**2) / variance)
-        # For a symmetric matrix HXY1 = HXY2 = 2 HX.
-        information_1 = np.where(flat, np.nan, (joint_entropy - 2 * entropy) / entropy)
+    differences, sums = _differences(p_d, bins), _sums(p_s, mu)
+    autocorrelation = (sums.pop("square") - differences["contrast"]) / 4
     return {
         "joint_max": highest / total,
         "joint_avg": mu,
         "joint_var": variance,
         "joint_entr": joint_entropy,
-        "diff_avg": difference,
-        "diff_var": (p_d * (k - difference[:, None]) ** 2).sum(axis=1),
-        "diff_entr": _entropy(p_d),
-        "sum_avg": p_s @ s,
-        "sum_var": (p_s * square).sum(axis=1),
-        "sum_entr": _entropy(p_s),
         "energy": squares / total**2,
-        "contrast": p_d @ k**2,
-        "dissimilarity": difference,
-        "inv_diff": p_d @ (1 / (1 + k)),
-        "inv_diff_norm": p_d @ (1 / (1 + k / bins)),
-        "inv_diff_mom": p_d @ (1 / (1 + k**2)),
-        "inv_diff_mom_norm": p_d @ (1 / (1 + k**2 / bins**2)),
-        "inv_var": p_d[:, 1:] @ (1 / k[1:] ** 2),
-        "corr": correlation,
         "auto_corr": autocorrelation,
-        "clust_tend": (p_s * square).sum(axis=1),
-        "clust_shade": (p_s * square * from_mean).sum(axis=1),
-        "clust_prom": (p_s * square * square).sum(axis=1),
-        "info_corr1": information_1,
-        "info_corr2": np.sqrt(np.maximum(0, 1 - np.exp(-2 * (2 * entropy - joint_entropy)))),
+        "corr": _ratio(autocorrelation - mu**2, variance),
+        **_information(joint_entropy, _entropy(p), variance),
+        **differences,
+        **sums,
     }
+
+
+def _differences(p: Float, bins: int) -> Mapping[str, Float]:
+    """Features of the distribution of k = |i - j|."""
+    k = np.arange(float(p.shape[1]))
+    average_difference = p @ k
+    return {
+        "diff_avg": average_difference,
+        "diff_var": _variance(p, k, average_difference),
+        "diff_entr": _entropy(p),
+        "contrast": p @ k**2,
+        "dissimilarity": average_difference,
+        "inv_diff": p @ (1 / (1 + k)),
+        "inv_diff_norm": p @ (1 / (1 + k / bins)),
+        "inv_diff_mom": p @ (1 / (1 + k**2)),
+        "inv_diff_mom_norm": p @ (1 / (1 + k**2 / bins**2)),
+        "inv_var": p[:, 1:] @ (1 / k[1:] ** 2),
+    }
+
+
+def _sums(p: Float, mu: Float) -> dict[str, Float]:
+    """Features of the distribution of s = i + j; and the mean of s^2."""
+    s = np.arange(2.0, p.shape[1] + 2)
+    from_mean = s - 2 * mu[:, None]
+    square = from_mean * from_mean
+    p_square = p * square
+    spread = p_square.sum(axis=1)
+    return {
+        "square": p @ s**2,
+        "sum_avg": p @ s,
+        "sum_var": spread,
+        "sum_entr": _entropy(p),
+        "clust_tend": spread,
+        "clust_shade": (p_square * from_mean).sum(axis=1),
+        "clust_prom": (p_square * square).sum(axis=1),
+    }
+
+
+def _information(joint: Float, entropy: Float, variance: Float) -> Mapping[str, Float]:
+    """Of the joint entropy HXY and that of the levels HX; for a symmetric matrix HXY1 = HXY2 = 2 HX."""
+    return {
+        "info_corr1": np.where(variance == 0, np.nan, _ratio(joint - 2 * entropy, entropy)),
+        "info_corr2": np.sqrt(np.maximum(0, 1 - np.exp(-2 * (2 * entropy - joint)))),
+    }
+
+
+def _ratio(above: Float, below: Float) -> Float:
+    return above / np.where(below == 0, np.nan, below)
+
+
+def _variance(p: Float, values: Float, mean: Float) -> Float:
+    from_mean = values - mean[:, None]
+    return np.asarray((p * from_mean * from_mean).sum(axis=1))
 
 
 def _rows(region: Region, aggregation: str) -> Float:

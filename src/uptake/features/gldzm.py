@@ -6,10 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from uptake.features.average import average
-from uptake.features.definition import DIMENSION_TAGS, Family, Undefined, Value, define_by_dimension, dimensions
-from uptake.features.emphasis import counts_of, describe
-from uptake.features.matrices import Zones, zones_2d, zones_3d
+from uptake.features.definition import Family, Undefined, Value, define_by_dimension, dimensions
+from uptake.features.emphasis import Cells, all_alike, averaged, describe, sums_of
+from uptake.features.matrices import zones_by_matrix
 from uptake.features.region import Float, Region
 
 TABLE = (
@@ -41,18 +40,14 @@ def gldzm(region: Region) -> dict[str, Value]:
     A zone's distance is the least one of its voxels to the border of the morphological mask (or of the image), in
     steps through faces, 1 for a voxel at the border.
     """
-    values: dict[str, Value] = {}
-    for dimension in dimensions(region.settings):
-        found = average(_features(region, dimension), NEVER)
-        values |= {f"{tag}_{DIMENSION_TAGS[dimension]}": found[name] for *_, tag, _, name in TABLE}
-    return values
+    return averaged(TABLE, dimensions(region.settings), lambda dimension: _features(region, dimension), NEVER)
 
 
 def _features(region: Region, dimension: str) -> Mapping[str, Float]:
-    zones: Zones = zones_3d(region) if dimension == "3D" else zones_2d(region)
-    matrix = zones.slice if dimension == "2D" else np.zeros_like(zones.slice)
-    voxels = np.bincount(matrix, weights=zones.size).astype(np.float64)
-    return describe(counts_of(matrix, zones.level, zones.distance), voxels[voxels > 0])
+    zones, matrix, matrices = zones_by_matrix(region, dimension)
+    voxels = np.count_nonzero(region.intensity, axis=(0, 1) if dimension == "2D" else (0, 1, 2), keepdims=True).ravel()
+    sums = sums_of(Cells(matrix, zones.level, zones.distance, all_alike(1, len(matrix))), matrices)
+    return describe(sums, voxels[voxels > 0].astype(np.float64))
 
 
 FAMILY = Family("gldzm", "VMDZ", DEFINITIONS, gldzm)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Callable, Mapping
 
-from uptake.features.average import average
-from uptake.features.definition import TAGS, Family, Undefined, Value, define_merged
-from uptake.features.emphasis import Counts, counts_of, describe
-from uptake.features.matrices import runs_2d, runs_3d
-from uptake.features.region import Region
+from uptake.features.definition import Family, Undefined, Value, define_merged
+from uptake.features.emphasis import Cells, Column, all_alike, averaged, describe, sums_of
+from uptake.features.matrices import Runs, runs_2d, runs_3d
+from uptake.features.region import Float, Region
 
 TABLE = (
     ("Short runs emphasis", "22OV", "rlm_sre", "1", "short"),
@@ -35,22 +34,22 @@ NEVER = Undefined("there are no runs")
 
 def glrlm(region: Region) -> dict[str, Value]:
     """The run length features of a region for each chosen aggregation."""
-    values: dict[str, Value] = {}
-    for aggregation in region.settings.aggregations:
-        found = average(describe(_counts(region, aggregation)), NEVER)
-        values |= {f"{tag}_{TAGS[aggregation]}": found[name] for *_, tag, _, name in TABLE}
-    return values
+    return averaged(TABLE, region.settings.aggregations, lambda way: _features(region, way), NEVER)
 
 
-def _counts(region: Region, aggregation: str) -> Counts:
+def _features(region: Region, aggregation: str) -> Mapping[str, Float]:
     runs = runs_3d(region) if aggregation.startswith("3D") else runs_2d(region)
-    matrix = {
-        "2D averaged": runs.matrix,
-        "2D slice-merged": runs.matrix // 4,
-        "2.5D direction-merged": runs.matrix % 4,
-        "3D averaged": runs.matrix,
-    }.get(aggregation, np.zeros_like(runs.matrix))
-    return counts_of(matrix, runs.level, runs.length, runs.number)
+    matrix = _MATRICES[aggregation](runs)
+    return describe(sums_of(Cells(matrix, *runs[1:]), int(matrix.max()) + 1))
 
+
+_MATRICES: Mapping[str, Callable[[Runs], Column]] = {
+    "2D averaged": lambda runs: runs.matrix,
+    "2D slice-merged": lambda runs: runs.matrix // 4,
+    "2.5D direction-merged": lambda runs: runs.matrix % 4,
+    "2.5D merged": lambda runs: all_alike(0, len(runs.matrix)),
+    "3D averaged": lambda runs: runs.matrix,
+    "3D merged": lambda runs: all_alike(0, len(runs.matrix)),
+}
 
 FAMILY = Family("glrlm", "TP0I", DEFINITIONS, glrlm)

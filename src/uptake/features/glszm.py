@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-
-from uptake.features.average import average
-from uptake.features.definition import DIMENSION_TAGS, Family, Undefined, Value, define_by_dimension, dimensions
-from uptake.features.emphasis import counts_of, describe
-from uptake.features.matrices import Zones, zones_2d, zones_3d
+from uptake.features.definition import Family, Undefined, Value, define_by_dimension, dimensions
+from uptake.features.emphasis import Cells, all_alike, averaged, describe, sums_of
+from uptake.features.matrices import zones_by_matrix
 from uptake.features.region import Float, Region
 
 TABLE = (
@@ -37,17 +34,12 @@ NEVER = Undefined("there are no zones")
 
 def glszm(region: Region) -> dict[str, Value]:
     """The size zone features of a region, for each dimension of the chosen aggregations."""
-    values: dict[str, Value] = {}
-    for dimension in dimensions(region.settings):
-        found = average(_features(region, dimension), NEVER)
-        values |= {f"{tag}_{DIMENSION_TAGS[dimension]}": found[name] for *_, tag, _, name in TABLE}
-    return values
+    return averaged(TABLE, dimensions(region.settings), lambda dimension: _features(region, dimension), NEVER)
 
 
 def _features(region: Region, dimension: str) -> Mapping[str, Float]:
-    zones: Zones = zones_3d(region) if dimension == "3D" else zones_2d(region)
-    matrix = zones.slice if dimension == "2D" else np.zeros_like(zones.slice)
-    return describe(counts_of(matrix, zones.level, zones.size))
+    zones, matrix, matrices = zones_by_matrix(region, dimension)
+    return describe(sums_of(Cells(matrix, zones.level, zones.size, all_alike(1, len(matrix))), matrices))
 
 
 FAMILY = Family("glszm", "9SAK", DEFINITIONS, glszm)

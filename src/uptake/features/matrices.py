@@ -179,6 +179,14 @@ def zones_2d(region: Region) -> Zones:
     return _zones(region, flat=True)
 
 
+def zones_by_matrix(region: Region, dimension: str) -> tuple[Zones, npt.NDArray[np.int32], int]:
+    """Zones for 2D, 2.5D or 3D features, the matrix that each belongs to, and how many matrices there may be."""
+    zones = zones_3d(region) if dimension == "3D" else zones_2d(region)
+    if dimension == "2D":
+        return zones, zones.slice, region.image.shape[2]
+    return zones, np.broadcast_to(np.int32(0), len(zones.slice)), 1
+
+
 def _within(distance: int, along_k: range) -> Steps:
     """Steps (k, j, i) to all neighbours up to a Chebyshev distance, `along_k` of them along k."""
     reach = range(-distance, distance + 1)

@@ -9,6 +9,7 @@ import numpy as np
 
 from uptake.features import _kernels
 from uptake.features.definition import Family, Undefined, Value, define
+from uptake.features.enclosing import enclosing_box, enclosing_ellipsoid
 from uptake.features.hull import Hull, hull_of
 from uptake.features.mesh import Mesh, mesh_of
 from uptake.features.region import Bool, Float, Region
@@ -54,8 +55,6 @@ FLAT = Undefined("the voxel centres lie in a plane or on a line: the enclosing e
 NO_MASS = Undefined("the intensities, the weights of the centre of mass, sum to zero")
 NO_PAIRS = Undefined("one voxel has no neighbours to compare with")
 CONSTANT = Undefined("all voxels have the same intensity: the variance, by which it is divided, is zero")
-NO_REFERENCE = Undefined("not computed in this version: IBSI has no reference value to check it against")
-
 
 NO_WEIGHTS = np.empty(0)
 
@@ -77,16 +76,19 @@ def morphology(region: Region) -> dict[str, Value]:
     """The 29 morphological features of a region."""
     mask, frame = region.morphological, region.frame
     mesh, hull = mesh_of(mask, frame), hull_of(mask, frame)
-    places = _places(mask, frame)
+    # One pass over the voxels is enough where both masks are the same.
+    weighted = _places(region.intensity, frame, region.values)
+    places = weighted if region.intensity is mask else _places(mask, frame)
     values = {
         **_sizes(mesh),
         "vol_approx": places.voxels * float(np.prod(np.diag(frame))),
-        "com": _centre_shift(region, places),
+        "com": NO_MASS if weighted.weight == 0 else _length(places.centre_mm - weighted.weighted_centre_mm),
         "diam": hull.diameter_mm,
         **_principal_axes(places, mesh),
         **_bounding_box(mask, frame, mesh),
         **_hull_densities(hull, mesh),
-        "integ_int": mesh.volume_mm3 * float(region.values.mean()),
+        **_enclosing_densities(hull, mesh),
+        "integ_int": mesh.volume_mm3 * weighted.weight / weighted.voxels,
         **_autocorrelation(region),
     }
     return {f"morph_{name}": value for name, value in values.items()}
@@ -136,12 +138,6 @@ def _places(mask: Bool, frame: Float, weights: Float = NO_WEIGHTS) -> Places:
     return Places(int(n), frame @ mean, frame @ scatter @ frame.T, float(w), frame @ weighted)
 
 
-def _centre_shift(region: Region, places: Places) -> Value:
-    """Distance between the centre of the morphological mask and that of the intensities."""
-    weighted = _places(region.intensity, region.frame, region.values)
-    return NO_MASS if weighted.weight == 0 else float(np.linalg.norm(places.centre_mm - weighted.weighted_centre_mm))
-
-
 def _principal_axes(places: Places, mesh: Mesh) -> Mapping[str, Value]:
     """Axis lengths (four standard deviations, of the sample: divided by n - 1) and the ellipsoid that they span."""
     names = ("pca_maj_axis", "pca_min_axis", "pca_least_axis", "pca_elongation", "pca_flatness")
@@ -170,9 +166,24 @@ def _bounding_box(mask: Bool, frame: Float, mesh: Mesh) -> Mapping[str, Value]:
 
 
 def _hull_densities(hull: Hull, mesh: Mesh) -> Mapping[str, Value]:
-    without = dict.fromkeys(("vol_dens_ombb", "area_dens_ombb", "vol_dens_mvee", "area_dens_mvee"), NO_REFERENCE)
     volume, area = mesh.volume_mm3 / hull.volume_mm3, mesh.area_mm2 / hull.area_mm2
-    return {**without, "vol_dens_conv_hull": volume, "area_dens_conv_hull": area}
+    return {"vol_dens_conv_hull": volume, "area_dens_conv_hull": area}
+
+
+def _enclosing_densities(hull: Hull, mesh: Mesh) -> Mapping[str, Value]:
+    """Of the smallest box and the smallest ellipsoid around the mesh, that is around the corners of its hull."""
+    x, y, z = (float(length) for length in enclosing_box(hull.corners_mm, hull.normals_mm2))
+    a, b, c = (float(axis) for axis in enclosing_ellipsoid(hull.corners_mm))
+    return {
+        "vol_dens_ombb": mesh.volume_mm3 / (x * y * z),
+        "area_dens_ombb": mesh.area_mm2 / (2 * (x * y + y * z + z * x)),
+        "vol_dens_mvee": mesh.volume_mm3 / (4 / 3 * np.pi * a * b * c),
+        "area_dens_mvee": mesh.area_mm2 / ellipsoid_area(a, b, c),
+    }
+
+
+def _length(vector_mm: Float) -> float:
+    return float(np.sqrt(vector_mm @ vector_mm))
 
 
 def _autocorrelation(region: Region) -> Mapping[str, Value]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
-from uptake.features.average import average
-from uptake.features.definition import DIMENSION_TAGS, Family, Undefined, Value, define_by_dimension, dimensions
-from uptake.features.emphasis import counts_of_tables, describe
+from uptake.features.definition import Family, Undefined, Value, define_by_dimension, dimensions
+from uptake.features.emphasis import averaged, cells_of_tables, describe, sums_of
 from uptake.features.matrices import neighbourhoods_2d, neighbourhoods_3d
-from uptake.features.region import Region
+from uptake.features.region import Float, Region
 
 TABLE = (
     ("Low dependence emphasis", "SODN", "ngl_lde", "1", "short"),
@@ -39,16 +40,15 @@ def ngldm(region: Region) -> dict[str, Value]:
 
     A voxel depends on itself and on every neighbour within the distance whose level differs by alpha at most.
     """
-    values: dict[str, Value] = {}
-    for dimension in dimensions(region.settings):
-        tables = neighbourhoods_3d(region) if dimension == "3D" else neighbourhoods_2d(region)
-        matrices = tables.dependence
-        if dimension == "2.5D":
-            matrices = matrices.sum(axis=0, keepdims=True, dtype=np.uint32)
-        voxels = matrices.sum(axis=(1, 2), dtype=np.float64)
-        found = average(describe(counts_of_tables(matrices), voxels[voxels > 0]), NEVER)
-        values |= {f"{tag}_{DIMENSION_TAGS[dimension]}": found[name] for *_, tag, _, name in TABLE}
-    return values
+    return averaged(TABLE, dimensions(region.settings), lambda dimension: _features(region, dimension), NEVER)
+
+
+def _features(region: Region, dimension: str) -> Mapping[str, Float]:
+    matrices = (neighbourhoods_3d(region) if dimension == "3D" else neighbourhoods_2d(region)).dependence
+    if dimension == "2.5D":
+        matrices = matrices.sum(axis=0, keepdims=True, dtype=np.uint32)
+    sums = sums_of(cells_of_tables(matrices), len(matrices))
+    return describe(sums, voxels=sums[:, 0])  # every voxel has a dependence
 
 
 FAMILY = Family("ngldm", "REK0", DEFINITIONS, ngldm)

@@ -51,13 +51,21 @@ class Region:
     @cached_property
     def distribution(self) -> tuple[Float, Float]:
         """Intensities in rising order and how often each is there, shape (n,) both; real numbers may be repeated."""
+        if self.steps is None:
+            return np.sort(self.values), np.ones(self.values.shape)
+        counts = np.bincount(self.steps)
+        present = np.flatnonzero(counts)
+        return (present + int(self._inside.min())).astype(np.float64), counts[present].astype(np.float64)
+
+    @cached_property
+    def steps(self) -> npt.NDArray[np.int64] | None:
+        """`values` above the lowest one where the image is of whole numbers within a million of each other."""
         x = self._inside
-        low, high = int(np.floor(x.min())), int(np.ceil(x.max()))
-        if x.dtype.kind in "iu" and high - low < _MOST_DIFFERENT:
-            counts = np.bincount(np.subtract(x, low, dtype=np.int64), minlength=1)
-            present = np.flatnonzero(counts)
-            return (present + low).astype(np.float64), counts[present].astype(np.float64)
-        return np.sort(self.values), np.ones(x.shape)
+        low, high = x.min(), x.max()
+        if x.dtype.kind not in "iu" or int(high) - int(low) >= _MOST_DIFFERENT:
+            return None
+        steps: npt.NDArray[np.int64] = np.subtract(x, low, dtype=np.int64)
+        return steps
 
     @cached_property
     def _inside(self) -> Array:
@@ -102,20 +110,26 @@ def region_of(volume: Volume, mask: Volume, settings: Features) -> Region:
 
 def bounding_box(mask: Array) -> Box:
     """The smallest box with all non-zero voxels of a mask; raises Refusal EMPTY_MASK where there is none."""
-    box = [slice(0, size) for size in mask.shape]
-    # The axis with the largest stride first: the long pass runs along memory, the others see the box only.
-    for axis in sorted(range(3), key=lambda a: -abs(mask.strides[a])):
-        others = tuple(a for a in range(3) if a != axis)
-        hit = np.flatnonzero(mask[tuple(box)].any(axis=others))
-        if not hit.size:
-            raise Refusal(
-                Code.EMPTY_MASK,
-                found="a mask without a voxel",
-                allowed="at least one voxel",
-                remedy="check which mask was given, or leave the case out",
-            )
-        box[axis] = slice(int(hit[0]), int(hit[-1]) + 1)
-    return box[0], box[1], box[2]
+    # The axis with the largest stride first: one pass along memory, and one over the slices with voxels.
+    order = sorted(range(3), key=lambda axis: -abs(mask.strides[axis]))
+    along = mask.transpose(order)
+    slices = _extent(along, axes=(1, 2))
+    shadow = np.asarray(along[slices].any(axis=0))
+    found = dict(zip(order, (slices, _extent(shadow, axes=1), _extent(shadow, axes=0)), strict=True))
+    return found[0], found[1], found[2]
+
+
+def _extent(mask: Array, axes: int | tuple[int, ...]) -> slice:
+    """From the first to the last place along the other axis with a voxel; raises Refusal EMPTY_MASK."""
+    places = np.flatnonzero(mask.any(axis=axes))
+    if not places.size:
+        raise Refusal(
+            Code.EMPTY_MASK,
+            found="a mask without a voxel",
+            allowed="at least one voxel",
+            remedy="check which mask was given, or leave the case out",
+        )
+    return slice(int(places[0]), int(places[-1]) + 1)
 
 
 def frame_of(grid: Grid) -> Float:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Annotated, Literal, get_args
 
+from uptake.features.filters.named import filter_of
 from uptake.study import SettingsError
 
 FamilyName = Literal[
@@ -48,6 +49,11 @@ class Features:
         Literal["linear", "cubic-spline"], "how intensities are interpolated; the mask is linearly, inside from 0.5 on"
     ] = "linear"
     round_intensities: Annotated[bool, "interpolated intensities are whole numbers, as in CT"] = False
+    filter: Annotated[
+        str,
+        "a filter with its settings, as in laplacian-of-gaussian sigma_mm=3: features are of its response map, "
+        "re-segmentation stays that of the image; empty: none",
+    ] = ""
     resegment_range: Annotated[
         tuple[float, ...],
         "intensity units; lowest and highest intensity that stays in the intensity mask, both inclusive; empty: all",
@@ -128,6 +134,8 @@ class Features:
             raise SettingsError(f"resegment_outliers {self.resegment_outliers}: allowed is 0 or more")
 
     def _check_interpolation(self) -> None:
+        if self.filter:
+            filter_of(self.filter)
         if self.spacing_mm and not (len(self.spacing_mm) == 3 and all(0 <= mm < inf for mm in self.spacing_mm)):
             raise SettingsError(
                 f"spacing_mm {list(self.spacing_mm)}: allowed is nothing, or three spacings of 0 or more"

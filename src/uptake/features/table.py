@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(frozen=True)
-class Feature:
+class Feature(NamedTuple):
     """One value and what it is; see `Definition` for the words.
 
     value: finite, or NaN with the `reason` why the definition has no value here; else the reason is empty.
@@ -27,16 +26,20 @@ class Feature:
     aggregation: str = ""
     reason: str = ""
 
-    def __post_init__(self) -> None:
-        if math.isfinite(self.value) == bool(self.reason) or math.isinf(self.value):
-            raise ValueError(f"{self.ibsi_tag or self.name}: {self.value} with reason {self.reason!r}")
-
 
 @dataclass(frozen=True)
 class FeatureTable:
-    """Features in the order of the catalogue: iterate over them, or ask for one by its IBSI tag."""
+    """Features in the order of the catalogue: iterate over them, or ask for one by its IBSI tag.
+
+    Raises ValueError for a value that is not finite without a reason, or finite with one.
+    """
 
     rows: tuple[Feature, ...]
+
+    def __post_init__(self) -> None:
+        for row in self.rows:
+            if math.isfinite(row.value) == bool(row.reason) or math.isinf(row.value):
+                raise ValueError(f"{row.ibsi_tag or row.name}: {row.value} with reason {row.reason!r}")
 
     def __iter__(self) -> Iterator[Feature]:
         return iter(self.rows)
@@ -58,5 +61,4 @@ class FeatureTable:
         """A long DataFrame: one row per feature, one column per field of `Feature`."""
         import pandas as pd
 
-        columns = [field.name for field in fields(Feature)]
-        return pd.DataFrame([asdict(row) for row in self.rows], columns=columns)
+        return pd.DataFrame(list(self.rows), columns=Feature._fields)

@@ -118,7 +118,7 @@ def _area(curve: Curve) -> float:
 
 def _highest(region: Region) -> float:
     limits = region.settings.resegment_range
-    return limits[1] if limits and np.isfinite(limits[1]) else float(region.values.max())
+    return limits[1] if limits and np.isfinite(limits[1]) else float(region.distribution[0][-1])
 
 
 FAMILY = Family("intensity_volume_histogram", "P88C", DEFINITIONS, volume_histogram)

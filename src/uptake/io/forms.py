@@ -270,7 +270,7 @@ class CaseFeatures:
 def _write_features(folder: Path, features: CaseFeatures) -> tuple[str, ...]:
     source = features.stv_source
     rows = [
-        {**to_plain(row), "panel": panel, "stv_source": source}
+        {**row._asdict(), "panel": panel, "stv_source": source}
         for panel, table in features.panels.items()
         for row in table
     ]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 
 from uptake.cohort.checks import Finding
-from uptake.features import captk, catalogue
+from uptake.features import Feature, catalogue
 from uptake.io import forms
 from uptake.io.files import write_bytes_whole
 from uptake.io.forms import CaseFeatures, StudyFile
@@ -54,13 +55,14 @@ class Glance:
 
 @dataclass(frozen=True)
 class Tables:
-    """The cohort's tables, one row per case (features wide), per finding, per refusal."""
+    """The cohort's tables, one row per case (features wide), per finding, per refusal; and what each feature is."""
 
     studies: tuple[Row, ...]
     ftv: tuple[Row, ...]
     features: tuple[Row, ...]
     checks: tuple[Row, ...]
     refusals: tuple[Row, ...]
+    dictionary: tuple[Row, ...]
 
 
 def collect(cohort: Cohort, settings: Settings) -> Run:
@@ -95,6 +97,7 @@ def tables(cases: Sequence[Glance], refused_sources: Sequence[Row]) -> Tables:
         features=tuple(_feature_row(case.case_id, case.features) for case in cases if case.features),
         checks=tuple({"case_id": case.case_id, **vars(item)} for case in cases for item in case.findings),
         refusals=(*of_cases, *refused_sources),
+        dictionary=_dictionary(cases),
     )
 
 
@@ -120,7 +123,7 @@ def _write_tables(folder: Path, value: Tables) -> tuple[str, ...]:
     columns = _columns(value.features)
     sheets = {
         "features": Sheet(columns, value.features),
-        "dictionary": Sheet(DICTIONARY, _dictionary(columns)),
+        "dictionary": Sheet(DICTIONARY, value.dictionary),
     }
     write_xlsx(sheets, folder / "tables/features.xlsx")
     return (*names, "tables/features.xlsx")
@@ -227,19 +230,25 @@ def _feature_row(case_id: str, features: CaseFeatures) -> Row:
     return {"case_id": case_id, "stv_source": features.stv_source, **values}
 
 
-def _dictionary(columns: Sequence[str]) -> tuple[Row, ...]:
-    """What the IBSI's columns are, and CaPTk's where the table has them."""
+def _dictionary(glances: Sequence[Glance]) -> tuple[Row, ...]:
+    """What the IBSI's columns are, and those of CaPTk that a case has."""
     rows: list[Row] = [
         {"column": d.ibsi_tag, "name": d.name, "unit": d.unit, "family": d.family, "ibsi": d.ibsi}
         for family in catalogue.FAMILIES
         for d in family.definitions
     ]
+    tables = (table for case in glances if case.features for table in case.features.panels.values())
+    named = {row.name: row for table in tables for row in table if not row.ibsi_tag}
     rows += (
-        {"column": c.name, "name": c.feature, "unit": c.unit, "family": c.family, "ibsi": ""}
-        for c in captk.columns()
-        if c.name in columns
+        {"column": row.name, "name": _in_family(row), "unit": row.unit, "family": row.family, "ibsi": ""}
+        for row in named.values()
     )
     return tuple(rows)
+
+
+def _in_family(row: Feature) -> str:
+    """What is left of a column's name without modality, label, family and its bins and radius."""
+    return re.sub(rf"^.*?_{row.family}(_(Bins|Radius)-\d+)*_", "", row.name)
 
 
 def _cohort_case(case: Glance) -> CohortCase:
@@ -262,11 +271,16 @@ def _cohort_case(case: Glance) -> CohortCase:
 
 
 def _stv_cc(case: Glance) -> float | None:
-    """The volume in cc of the STV in force; of a reader's or a truth the feature table counts the voxels."""
+    """The volume in cc of the STV in force; of a reader's or a truth the first panel that has it counts the voxels."""
     if case.features and case.features.stv_source != "proposal":
-        counted = [row.value for row in case.features.panels.get("ibsi", ()) if row.ibsi_tag == VOXEL_COUNTING_VOLUME]
+        rows = (row for table in case.features.panels.values() for row in table)
+        counted = [row.value for row in rows if _counts_voxels(row)]
         return counted[0] / 1000 if counted and not math.isnan(counted[0]) else None
     return case.stv.stv_proposal_cc if case.stv else None
+
+
+def _counts_voxels(row: Feature) -> bool:
+    return row.ibsi_tag == VOXEL_COUNTING_VOLUME or (row.family == "Volumetric" and row.name.endswith("_Volume"))
 
 
 def _refusal_row(refusal: RefusalRecord) -> Row:

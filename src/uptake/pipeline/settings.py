@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from uptake.features import Features
+from uptake.features.captk import CaptkParameters, read_parameters
 from uptake.io.dicom.read import Dicom
 from uptake.pipeline.published import Published
 from uptake.preprocess.bias import Bias
@@ -28,6 +29,8 @@ from uptake.tumour.stv import Stv
 from uptake.tumour.voi import Voi
 
 DEFAULT = "default"
+CAPTK_FILE = "parameters"
+"""In the section `captk`, beside its settings: CaPTk's own parameter file, which the settings there go over."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class Settings:
     zscore: ZScore = field(default_factory=ZScore)
     published: Published = field(default_factory=Published)
     features: Features = field(default_factory=Features)
+    captk: CaptkParameters = field(default_factory=CaptkParameters)
 
 
 @dataclass(frozen=True)
@@ -70,9 +74,10 @@ def from_layers(layers: Sequence[Mapping[str, Any]]) -> Settings:
     """
     merged: dict[str, dict[str, Any]] = {}
     for layer in layers:
-        for section, values in layer.items():
-            if not isinstance(values, Mapping):
-                raise SettingsError(f"{section} is a section of settings and takes a table, not {values!r}")
+        for section, given in layer.items():
+            if not isinstance(given, Mapping):
+                raise SettingsError(f"{section} is a section of settings and takes a table, not {given!r}")
+            values = _with_captk_file(given) if section == "captk" and CAPTK_FILE in given else given
             merged.setdefault(section, {}).update(values)
     sections: dict[str, Any] = {section: _section(section, values) for section, values in merged.items()}
     return Settings(**sections)
@@ -98,14 +103,18 @@ def origins(layers: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, str]:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """The tables of a TOML file. Raises SettingsError when it is missing or no TOML."""
+    """The tables of a TOML file; files named in it lie beside it. Raises SettingsError if it is missing or no TOML."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise SettingsError(f"there is no settings file {path}") from error
     except (UnicodeDecodeError, IsADirectoryError) as error:
         raise SettingsError(f"{path.name} is not a TOML file: {error}") from error
-    return parse_toml(text, path.name)
+    tables = parse_toml(text, path.name)
+    captk = tables.get("captk")
+    if isinstance(captk, dict) and isinstance(captk.get(CAPTK_FILE), str):
+        captk[CAPTK_FILE] = str(path.parent / captk[CAPTK_FILE])
+    return tables
 
 
 def parse_toml(text: str, name: str) -> dict[str, Any]:
@@ -145,6 +154,19 @@ def describe(settings: Settings, origins: Mapping[str, str] | None = None) -> tu
 def section_values(settings: Settings, section: str) -> dict[str, Any]:
     """One section as a JSON-able mapping: part of the key of every result that depends on it."""
     return dataclasses.asdict(getattr(settings, section))
+
+
+def _with_captk_file(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of CaPTk's parameter file, and over them those that are given beside it."""
+    rest = {name: value for name, value in values.items() if name != CAPTK_FILE}
+    path = Path(str(values[CAPTK_FILE]))
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"captk.{CAPTK_FILE}: {path.name} is not CaPTk's parameter file, or is not there"
+        ) from error
+    return dataclasses.asdict(read_parameters(text)) | rest
 
 
 def _section(section: str, values: Mapping[str, Any]) -> object:

@@ -19,7 +19,7 @@ from uptake.cohort.artefacts import bright_outside, one_scale, signal_void
 from uptake.cohort.checks import Finding, check_case
 from uptake.cohort.movement import Moved, movement
 from uptake.features import Feature, Features, FeatureTable, captk, catalogue, extract
-from uptake.features.captk import captk_panel
+from uptake.features.captk import CaptkParameters, captk_panel
 from uptake.features.settings import PANEL_NAMES, PanelName
 from uptake.io import forms
 from uptake.io.dicom.read import Dicom, read_study
@@ -164,19 +164,21 @@ def choose_stv(proposal: StvFiles, harmonised: Harmonised, reader: StvMask | Non
     return ChosenStv(proposal.isotropic, proposal.acquired, "proposal")
 
 
-def features(delivered: Study, harmonised: Harmonised, stv: ChosenStv, settings: Features) -> CaseFeatures:
+def features(
+    delivered: Study, harmonised: Harmonised, stv: ChosenStv, settings: Features, parameters: CaptkParameters
+) -> CaseFeatures:
     """Features of the first delivered post-contrast image inside the STV; all NaN, with the reason, if it is empty."""
-    image, mask = harmonised.study.volumes[1], stv.isotropic
     panels: dict[str, FeatureTable] = {}
     for panel in sorted(settings.panels, key=PANEL_NAMES.index):
-        if not stv.isotropic.array.any():
-            panels[panel] = _undefined(settings, panel, f"the STV ({stv.source}) is empty")
+        acquired = panel != "ibsi" and settings.captk_image == "acquired"
+        image = (delivered if acquired else harmonised.study).volumes[1]
+        mask = stv.acquired if acquired else stv.isotropic
+        if not mask.array.any():
+            panels[panel] = _undefined(settings, parameters, panel, f"the STV ({stv.source}) is empty")
         elif panel == "ibsi":
             panels[panel] = extract(image, mask, settings)
-        elif settings.captk_image == "acquired":
-            panels[panel] = captk_panel(delivered.volumes[1], stv.acquired, panel=panel)
         else:
-            panels[panel] = captk_panel(image, mask, panel=panel)
+            panels[panel] = captk_panel(image, mask, parameters, panel)
     return CaseFeatures(panels, stv.source)
 
 
@@ -243,7 +245,7 @@ def page(  # noqa: PLR0913, PLR0917 (a page shows everything)
         breast=breast,
         background=background,
         motion=motion.numbers,
-        features=tuple(table.table),
+        features=table.panels,
         version=metadata.version("uptake"),
         settings=tuple(line for section in sections for line in _lines(section)),
     )
@@ -272,7 +274,7 @@ STEPS = (
     ),
     Step("reader", None, ("harmonised", "stv_proposal"), awaits="a reader's structural tumour volume"),
     Step("stv", choose_stv, ("stv_proposal", "harmonised", "reader", "truth")),
-    Step("features", features, ("delivered", "harmonised", "stv"), ("features",), forms.FEATURES),
+    Step("features", features, ("delivered", "harmonised", "stv"), ("features", "captk"), forms.FEATURES),
     Step(
         "checks",
         checks,
@@ -311,6 +313,7 @@ STEPS = (
             "resample",
             "zscore",
             "features",
+            "captk",
         ),
         forms.PAGE,
     ),
@@ -335,14 +338,14 @@ def _moved(motion: Aligned) -> list[Moved]:
 
 
 def _lines(section: Any) -> list[tuple[str, str]]:  # noqa: ANN401 (any step's settings)
-    name = type(section).__name__.lower()
+    name = "captk" if isinstance(section, CaptkParameters) else type(section).__name__.lower()
     return [(f"{name}.{item.name}", str(getattr(section, item.name))) for item in dataclasses.fields(section)]
 
 
-def _undefined(settings: Features, panel: PanelName, reason: str) -> FeatureTable:
+def _undefined(settings: Features, parameters: CaptkParameters, panel: PanelName, reason: str) -> FeatureTable:
     """Every feature of a panel that would be computed, without a value, for one reason."""
     if panel != "ibsi":
-        named = captk.columns()
+        named = captk.columns(parameters)
         return FeatureTable(tuple(Feature(c.name, math.nan, c.unit, c.family, "", "", "", reason) for c in named))
     wanted = [d for family in catalogue.FAMILIES if family.name in settings.families for d in family.chosen(settings)]
     return FeatureTable(

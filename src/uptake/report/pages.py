@@ -28,6 +28,11 @@ THUMBNAIL_PX = 176
 _MANY_VOXELS = 2_000_000
 _MANY_PHASES = 9
 _SIDES = {"L": "left breast", "R": "right breast", "B": "both breasts"}
+_PANEL_WORDS = {
+    "ibsi": "IBSI: Image Biomarker Standardisation Initiative",
+    "captk": "CaPTk 1.8.1, as it computed them",
+    "captk-corrected": "CaPTk 1.8.1, as their names say",
+}
 _STV_WORDS = {"reader": "reader's", "truth": "phantom's truth", "model": "network's", "proposal": "proposal"}
 
 
@@ -54,7 +59,7 @@ def case_page(view: CaseView) -> str:
         histograms=_histograms(view),
         bias=_bias(scene),
         breasts=panels.breast_pictures(scene),
-        families=_families(view),
+        feature_panels=_feature_panels(view),
     )
 
 
@@ -217,11 +222,17 @@ def _bias(scene: Scene) -> dict[str, object] | None:
     }
 
 
-def _families(view: CaseView) -> dict[str, list[Feature]]:
-    groups: dict[str, list[Feature]] = {}
-    for row in view.features:
-        groups.setdefault(row.family, []).append(row)
-    return groups
+def _feature_panels(view: CaseView) -> list[dict[str, object]]:
+    """Each panel's words, the image that its features are of, and its rows by family."""
+    captk_image = dict(view.settings).get("features.captk_image", "harmonised")
+    found: list[dict[str, object]] = []
+    for panel, table in view.features.items():
+        families: dict[str, list[Feature]] = {}
+        for row in table:
+            families.setdefault(row.family, []).append(row)
+        image = "harmonised" if panel == "ibsi" else captk_image
+        found.append({"words": _PANEL_WORDS[panel], "image": image, "families": families})
+    return found
 
 
 def _strips(cases: Sequence[CohortCase]) -> tuple[Markup, ...]:

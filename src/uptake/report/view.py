@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from uptake.cohort.checks import Finding
-from uptake.features import Feature
+from uptake.features import FeatureTable
 from uptake.preprocess.breast import BreastMask
 from uptake.preprocess.motion import MotionNumbers
 from uptake.study import Refusal, Study
@@ -42,7 +43,7 @@ class CaseView:
     breast: BreastMask | None = None
     background: Background | None = None
     findings: tuple[Finding, ...] = ()
-    features: tuple[Feature, ...] = ()
+    features: Mapping[str, FeatureTable] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     history: tuple[str, ...] = ()
     refused: tuple[Refusal, ...] = ()

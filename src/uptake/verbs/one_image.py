@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from uptake.features import FeatureTable
 from uptake.features.compare import Comparison, Differences, compare_tables
 from uptake.io.tables import Sheet, read_csv, write_csv, write_xlsx
+from uptake.pipeline.executors import in_pool, in_process
 from uptake.study import Refusal, SettingsError
 from uptake.verbs.panels import COLUMNS, Extraction, Row, choose, settings_names
+from uptake.verbs.running import Event, OnEvent, at_once, silent
 
 __all__ = [
     "COLUMNS", "Batch", "RefusedPair", "compare_features", "feature_rows", "features", "features_of_table",
     "settings_names",
 ]  # fmt: skip
-OPTIONS = ("panel", "parameters", "settings_file", "bins", "bin_width", "label", "names")
+FEW = 8
+"""Pairs for which new processes would take longer to start than they save."""
+PROCESS_BYTES = 300_000_000
+BYTES_PER_FILE_BYTE = 16
+OPTIONS = ("panel", "parameters", "settings_file", "bins", "bin_width", "filter", "label", "names")
 """Options of `features` by keyword; other keywords are sections of settings."""
 
 
@@ -55,6 +62,7 @@ def features(  # noqa: PLR0913 (one per option)
     settings_file: str | Path | None = None,
     bins: int | None = None,
     bin_width: float | None = None,
+    filter: str | None = None,  # noqa: A002 (the option's name)
     label: int | None = None,
     names: str = "",
     csv: str | Path | None = None,
@@ -69,13 +77,14 @@ def features(  # noqa: PLR0913 (one per option)
     settings_file: a TOML file with a section ``[features]``, the name of one that comes with the package
     (`settings_names`), or a parameter file of PyRadiomics (``.yaml``). settings: sections as keywords over the TOML,
     ``features(..., features={"bins": 32})``. bins, bin_width: grey levels of a fixed number or size over these.
+    filter: its name and settings, ``laplacian-of-gaussian sigma_mm=3``: features are of its response map.
     label: value of the mask's voxels that are inside; None: the mask holds one structure (or PyRadiomics' file says).
     names: ``pyradiomics`` adds a column with PyRadiomics' names to what is written.
     Raises Refusal for unreadable files, another grid, an empty mask, non-finite voxels inside the mask; SettingsError.
     """
     chosen = choose(
-        panel=panel, parameters=parameters, settings_file=settings_file, bins=bins, bin_width=bin_width, label=label,
-        names=names, settings=settings,
+        panel=panel, parameters=parameters, settings_file=settings_file, bins=bins, bin_width=bin_width, filter=filter,
+        label=label, names=names, settings=settings,
     )  # fmt: skip
     table = chosen(Path(image), Path(mask))
     _write(chosen.columns, chosen.rows(table), csv, xlsx)
@@ -102,6 +111,8 @@ def features_of_table(
     *,
     csv: str | Path | None = None,
     xlsx: str | Path | None = None,
+    jobs: int | None = None,
+    on_event: OnEvent = silent,
     **options: Any,  # noqa: ANN401 (those of `features`)
 ) -> Batch:
     """Features of every row of a CSV table with the columns image and mask, and if wanted label and id.
@@ -109,17 +120,27 @@ def features_of_table(
     Paths are relative to the table's folder. An id is by default the image's name, with the label behind it if one is
     given. options: as `features` takes them; a row's label is over the one given here. A pair that is refused does not
     stop the others. `csv`: the long table, an id in front of every row; `xlsx`: that and the wide one.
+    jobs: processes; None: one for a few pairs, else as many as cores and memory allow. Results do not depend on it.
     Raises SettingsError for a table without these columns or rows, an empty cell, a label that is no whole number, two
     rows of one id; Refusal UNREADABLE for what is no table.
     """
     chosen = _chosen(options)
+    pairs = _pairs(Path(table))
+    found: dict[str, list[Row] | Refusal] = {}
+    on_event(Event("start", total=len(pairs)))
+    for pair, result in _ended(chosen, pairs, jobs):
+        if isinstance(result, Exception) and not isinstance(result, Refusal):
+            raise result
+        found[pair.id] = result
+        on_event(Event("case", done=len(found), total=len(pairs), case_id=pair.id))
     rows: list[Row] = []
     refused: list[RefusedPair] = []
-    for pair in _pairs(Path(table)):
-        try:
-            rows += ({"id": pair.id, **row} for row in chosen.rows(chosen(pair.image, pair.mask, pair.label)))
-        except Refusal as refusal:
-            refused.append(RefusedPair(pair.id, refusal))
+    for pair in pairs:
+        result = found[pair.id]
+        if isinstance(result, Refusal):
+            refused.append(RefusedPair(pair.id, result))
+        else:
+            rows += ({"id": pair.id, **row} for row in result)
     batch = Batch(("id", *chosen.columns), tuple(rows), tuple(refused))
     if csv is not None:
         write_csv(batch.columns, batch.rows, Path(csv))
@@ -141,6 +162,28 @@ def compare_features(first: str | Path, second: str | Path, *, relative: float |
             raise SettingsError(f"there is no table {file}")
     settings = Comparison() if relative is None else Comparison(relative=relative)
     return compare_tables(read_csv(Path(first)), read_csv(Path(second)), settings)
+
+
+def _ended(
+    chosen: Extraction, pairs: Sequence[_Pair], jobs: int | None
+) -> Iterator[tuple[_Pair, list[Row] | Exception]]:
+    """The rows of every pair, or its refusal, as they are made."""
+    compute = partial(_rows_of, chosen)
+    largest = max(_bytes(pair) for pair in pairs)
+    count = at_once(len(pairs), PROCESS_BYTES + largest, 1 if jobs is None and len(pairs) < FEW else jobs)
+    return in_process(compute, pairs) if count == 1 else in_pool(compute, pairs, count)
+
+
+def _rows_of(chosen: Extraction, pair: _Pair) -> list[Row] | Refusal:
+    try:
+        return chosen.rows(chosen(pair.image, pair.mask, pair.label))
+    except Refusal as refusal:
+        return refusal
+
+
+def _bytes(pair: _Pair) -> int:
+    """About what an image and a mask need in memory: files are compressed, and intensities become double precision."""
+    return BYTES_PER_FILE_BYTE * (pair.image.stat().st_size + pair.mask.stat().st_size)
 
 
 def _chosen(options: Mapping[str, Any]) -> Extraction:

@@ -20,7 +20,6 @@ from uptake.features.pyradiomics_parameters import PyRadiomicsParameters, extrac
 from uptake.features.pyradiomics_parameters import read_parameters as read_pyradiomics
 from uptake.features.settings import AGGREGATIONS, PANEL_NAMES
 from uptake.io.nifti import read_label, read_mask, read_volume
-from uptake.io.values import to_plain
 from uptake.pipeline.settings import from_layers, parse_toml, read_toml
 from uptake.study import SettingsError
 from uptake.volume import Volume
@@ -50,7 +49,7 @@ class Extraction:
 
     def rows(self, table: FeatureTable) -> list[Row]:
         """The table's rows by column name, with PyRadiomics' names where they are asked for."""
-        rows: list[Row] = [to_plain(row) for row in table]
+        rows: list[Row] = [row._asdict() for row in table]
         if "pyradiomics" in self.columns:
             for row in rows:
                 given = row["name"] if row["name"].startswith("original_") else ""
@@ -65,13 +64,18 @@ def choose(  # noqa: PLR0913 (one per option)
     settings_file: str | Path | None = None,
     bins: int | None = None,
     bin_width: float | None = None,
+    filter: str | None = None,  # noqa: A002 (the option's name)
     label: int | None = None,
     names: str = "",
     settings: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Extraction:
     """The panel with its settings; see `uptake.features` for the words. Raises SettingsError."""
     _check(panel, names, label)
-    over = [settings or {}, _grey_levels(bins, bin_width)]
+    over = [
+        settings or {},
+        _grey_levels(bins, bin_width),
+        {"features": {"filter": filter}} if filter is not None else {},
+    ]
     columns = (*COLUMNS, "pyradiomics") if names else COLUMNS
     if panel != "ibsi":
         if settings_file is not None or names or any(over):

@@ -9,11 +9,9 @@ from uptake.features.filters.gabor import Gabor, gabor
 from uptake.features.filters.laplacian_of_gaussian import LaplacianOfGaussian, laplacian_of_gaussian
 from uptake.features.filters.laws import Laws, laws
 from uptake.features.filters.mean import Mean, mean
+from uptake.features.filters.named import Filter, filter_of, filtered
 from uptake.features.filters.nonseparable_wavelet import NonseparableWavelet, nonseparable_wavelet
 from uptake.features.filters.separable_wavelet import SeparableWavelet, separable_wavelet
-from uptake.volume import Volume
-
-Filter = Mean | LaplacianOfGaussian | Laws | Gabor | SeparableWavelet | NonseparableWavelet
 
 __all__ = [
     "Filter",
@@ -23,6 +21,7 @@ __all__ = [
     "Mean",
     "NonseparableWavelet",
     "SeparableWavelet",
+    "filter_of",
     "filtered",
     "gabor",
     "laplacian_of_gaussian",
@@ -31,20 +30,3 @@ __all__ = [
     "nonseparable_wavelet",
     "separable_wavelet",
 ]
-
-
-def filtered(volume: Volume, settings: Filter) -> Volume:
-    """The response map of an image to the filter that its settings are of."""
-    match settings:
-        case Mean():
-            return mean(volume, settings)
-        case LaplacianOfGaussian():
-            return laplacian_of_gaussian(volume, settings)
-        case Laws():
-            return laws(volume, settings)
-        case Gabor():
-            return gabor(volume, settings)
-        case SeparableWavelet():
-            return separable_wavelet(volume, settings)
-        case NonseparableWavelet():
-            return nonseparable_wavelet(volume, settings)

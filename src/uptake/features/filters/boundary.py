@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, get_args
 
 import numpy as np
+import numpy.typing as npt
 
-from uptake.features.region import Float
 from uptake.study import Code, Refusal, SettingsError
 from uptake.volume import Volume
 
+Float = npt.NDArray[np.float64]
 Boundary = Literal["zero", "nearest", "periodic", "mirror"]
 BOUNDARIES: tuple[Boundary, ...] = get_args(Boundary)
 

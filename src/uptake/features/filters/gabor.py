@@ -10,9 +10,8 @@ from typing import Annotated
 import numpy as np
 import numpy.typing as npt
 
-from uptake.features.filters.boundary import Boundary, check_boundary, padded, voxels
+from uptake.features.filters.boundary import Boundary, Float, check_boundary, padded, voxels
 from uptake.features.filters.rotations import Pooling, check_pooling, pooled
-from uptake.features.region import Float
 from uptake.study import SettingsError
 from uptake.volume import Volume
 

@@ -7,8 +7,7 @@ from typing import Annotated
 
 import numpy as np
 
-from uptake.features.filters.boundary import Boundary, axes_of, check_boundary, convolve_separably, voxels
-from uptake.features.region import Float
+from uptake.features.filters.boundary import Boundary, Float, axes_of, check_boundary, convolve_separably, voxels
 from uptake.study import SettingsError
 from uptake.volume import Volume
 

@@ -10,9 +10,8 @@ from typing import Annotated
 
 import numpy as np
 
-from uptake.features.filters.boundary import Boundary, axes_of, check_boundary, convolve_separably, voxels
+from uptake.features.filters.boundary import Boundary, Float, axes_of, check_boundary, convolve_separably, voxels
 from uptake.features.filters.rotations import Pooling, check_pooling, pooled, rotations, turned
-from uptake.features.region import Float
 from uptake.study import SettingsError
 from uptake.volume import Volume
 

@@ -7,8 +7,7 @@ from typing import Annotated, Literal, get_args
 
 import numpy as np
 
-from uptake.features.filters.boundary import axes_of, voxels
-from uptake.features.region import Float
+from uptake.features.filters.boundary import Float, axes_of, voxels
 from uptake.study import SettingsError
 from uptake.volume import Volume
 

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from uptake.features.region import Float
+from uptake.features.filters.boundary import Float
 from uptake.study import SettingsError
 
 Pooling = Literal["max", "mean", "min"]

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from uptake.features.region import Float
+from uptake.features.filters.boundary import Float
 from uptake.study import SettingsError
 
 MOST_MOMENTS = 10

@@ -1,0 +1,271 @@
+/* The smallest ellipsoid and a smallest box around points in space. */
+#include "kernels.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { D = 4, AFRESH = 64 }; /* points are (x, y, z, 1); steps after which sums are made anew */
+
+static double dot(const double *a, const double *b)
+{
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
+}
+
+static void cross(const double *a, const double *b, double *out)
+{
+    for (int i = 0; i < 3; i++)
+        out[i] = a[(i + 1) % 3] * b[(i + 2) % 3] - a[(i + 2) % 3] * b[(i + 1) % 3];
+}
+
+/* Any direction across another one. */
+static void across(const double *a, double *out)
+{
+    double axis[3] = {0, 0, 0};
+    int least = fabs(a[0]) < fabs(a[1]) ? 0 : 1;
+    axis[fabs(a[2]) < fabs(a[least]) ? 2 : least] = 1;
+    cross(a, axis, out);
+}
+
+static void lift(const double *point, double *out)
+{
+    memcpy(out, point, 3 * sizeof *out);
+    out[3] = 1;
+}
+
+/* Gauss and Jordan, with pivots; the matrix is positive definite. */
+static void invert(double m[D][D], double out[D][D])
+{
+    for (int i = 0; i < D; i++)
+        for (int j = 0; j < D; j++)
+            out[i][j] = i == j;
+    for (int c = 0; c < D; c++) {
+        int best = c;
+        for (int r = c + 1; r < D; r++)
+            best = fabs(m[r][c]) > fabs(m[best][c]) ? r : best;
+        for (int j = 0; j < D; j++) {
+            double a = m[c][j], b = out[c][j];
+            m[c][j] = m[best][j], out[c][j] = out[best][j];
+            m[best][j] = a, out[best][j] = b;
+        }
+        double pivot = m[c][c];
+        for (int j = 0; j < D; j++)
+            m[c][j] /= pivot, out[c][j] /= pivot;
+        for (int r = 0; r < D; r++) {
+            double factor = r == c ? 0 : m[r][c];
+            for (int j = 0; j < D; j++)
+                m[r][j] -= factor * m[c][j], out[r][j] -= factor * out[c][j];
+        }
+    }
+}
+
+static double form(double m[D][D], const double *q, double *product)
+{
+    double sum = 0;
+    for (int i = 0; i < D; i++) {
+        product[i] = m[i][0] * q[0] + m[i][1] * q[1] + m[i][2] * q[2] + m[i][3] * q[3];
+        sum += product[i] * q[i];
+    }
+    return sum;
+}
+
+/* The inverse of the weighted sum of products q q', and the square distance of every point in it. */
+static void measure(const double *points, ptrdiff_t n, const double *weights, double inverse[D][D], double *distances)
+{
+    double sum[D][D] = {{0}}, q[D], product[D];
+    for (ptrdiff_t p = 0; p < n; p++) {
+        lift(points + 3 * p, q);
+        for (int i = 0; i < D && weights[p] > 0; i++)
+            for (int j = 0; j < D; j++)
+                sum[i][j] += weights[p] * q[i] * q[j];
+    }
+    invert(sum, inverse);
+    for (ptrdiff_t p = 0; p < n; p++) {
+        lift(points + 3 * p, q);
+        distances[p] = form(inverse, q, product);
+    }
+}
+
+/* Weights of the ends of the points along three directions, each across what the ones before have found. */
+static void begin(const double *points, ptrdiff_t n, double *weights)
+{
+    double direction[3] = {1, 0, 0}, found[3][3];
+    for (int axis = 0; axis < 3; axis++) {
+        ptrdiff_t low = 0, high = 0;
+        for (ptrdiff_t p = 1; p < n; p++) {
+            double at = dot(points + 3 * p, direction);
+            low = at < dot(points + 3 * low, direction) ? p : low;
+            high = at > dot(points + 3 * high, direction) ? p : high;
+        }
+        weights[low] += 1. / 6;
+        weights[high] += 1. / 6;
+        for (int i = 0; i < 3; i++)
+            found[axis][i] = points[3 * high + i] - points[3 * low + i];
+        if (axis == 0)
+            across(found[0], direction);
+        else
+            cross(found[0], found[1], direction);
+    }
+}
+
+int ellipsoid(const double *points, ptrdiff_t n, double tolerance, ptrdiff_t most, double *matrix)
+{
+    double *weights = calloc((size_t)n, sizeof *weights), *distances = malloc((size_t)n * sizeof *distances);
+    double inverse[D][D], q[D], step[D];
+    int found = -1;
+    if (weights && distances) {
+        begin(points, n, weights);
+        found = 1;
+    }
+    for (ptrdiff_t turn = 0; found > 0 && turn < most; turn++) {
+        if (turn % AFRESH == 0)
+            measure(points, n, weights, inverse, distances);
+        ptrdiff_t far = 0, near = -1;
+        for (ptrdiff_t p = 0; p < n; p++) {
+            far = distances[p] > distances[far] ? p : far;
+            if (weights[p] > 0 && (near < 0 || distances[p] < distances[near]))
+                near = p;
+        }
+        double beyond = distances[far] / D - 1, within = 1 - distances[near] / D;
+        if (beyond <= tolerance && within <= tolerance) {
+            found = 0;
+            break;
+        }
+        /* Towards the farthest point, or away from the nearest one that has a weight. */
+        ptrdiff_t p = beyond > within ? far : near;
+        double length = (distances[p] - D) / (D * (distances[p] - 1)), lost = -weights[p] / (1 - weights[p]);
+        if (p == near && beyond <= within && (distances[p] <= 1 || length < lost))
+            length = lost;
+        lift(points + 3 * p, q);
+        double share = length / (1 - length + length * form(inverse, q, step));
+        for (ptrdiff_t k = 0; k < n; k++) {
+            lift(points + 3 * k, q);
+            double along = q[0] * step[0] + q[1] * step[1] + q[2] * step[2] + q[3] * step[3];
+            distances[k] = (distances[k] - share * along * along) / (1 - length);
+            weights[k] *= 1 - length;
+        }
+        weights[p] = length == lost ? 0 : weights[p] + length;
+        for (int i = 0; i < D; i++)
+            for (int j = 0; j < D; j++)
+                inverse[i][j] = (inverse[i][j] - share * step[i] * step[j]) / (1 - length);
+    }
+    if (!found) {
+        /* The upper left of the inverse is that of the covariance; scaled so that no point is outside. */
+        double most_distant = 0;
+        measure(points, n, weights, inverse, distances);
+        for (ptrdiff_t p = 0; p < n; p++)
+            most_distant = distances[p] > most_distant ? distances[p] : most_distant;
+        for (int i = 0; i < 3; i++)
+            for (int j = 0; j < 3; j++)
+                matrix[3 * i + j] = inverse[i][j] / (most_distant - 1);
+    }
+    free(weights), free(distances);
+    return found;
+}
+
+typedef struct {
+    double u, v;
+} Flat;
+
+static int by_u(const void *a, const void *b)
+{
+    const Flat *p = a, *q = b;
+    if (p->u != q->u)
+        return p->u < q->u ? -1 : 1;
+    return (p->v > q->v) - (p->v < q->v);
+}
+
+/* Corners of the convex hull of points in a plane, which it sorts; `kept` has room for twice as many. */
+static ptrdiff_t flat_hull(Flat *points, ptrdiff_t n, Flat *kept)
+{
+    ptrdiff_t size = 0;
+    qsort(points, (size_t)n, sizeof *points, by_u);
+    for (int side = 0; side < 2; side++) {
+        ptrdiff_t base = size;
+        for (ptrdiff_t i = 0; i < n; i++) {
+            Flat p = points[side ? n - 1 - i : i];
+            while (size >= base + 2 && (kept[size - 1].u - kept[size - 2].u) * (p.v - kept[size - 2].v) -
+                                               (kept[size - 1].v - kept[size - 2].v) * (p.u - kept[size - 2].u) <=
+                                           0)
+                size--;
+            kept[size++] = p;
+        }
+        size--; /* it begins the other side */
+    }
+    return size;
+}
+
+typedef struct {
+    double axes[3][3], lengths[3], volume;
+} Cuboid;
+
+/* The smallest box with one axis along a direction: one of its sides lies along an edge of what the points look like
+   from there. */
+static Cuboid box_along(const double *direction, const double *points, ptrdiff_t n, Flat *flat)
+{
+    Cuboid best = {.volume = INFINITY};
+    double n_[3], u[3], v[3], length = sqrt(dot(direction, direction)), low = INFINITY, high = -INFINITY;
+    for (int i = 0; i < 3; i++)
+        n_[i] = direction[i] / length;
+    across(n_, u);
+    length = sqrt(dot(u, u));
+    for (int i = 0; i < 3; i++)
+        u[i] /= length;
+    cross(n_, u, v);
+    for (ptrdiff_t p = 0; p < n; p++) {
+        double at = dot(points + 3 * p, n_);
+        low = at < low ? at : low;
+        high = at > high ? at : high;
+        flat[p] = (Flat){dot(points + 3 * p, u), dot(points + 3 * p, v)};
+    }
+    Flat *corners = flat + n;
+    ptrdiff_t count = flat_hull(flat, n, corners);
+    for (ptrdiff_t c = 0; c < count; c++) {
+        Flat a = corners[c], b = corners[(c + 1) % count];
+        double du = b.u - a.u, dv = b.v - a.v, size = sqrt(du * du + dv * dv);
+        /* Of two points that are one but for rounding the edge may have any direction: both sides of it count. */
+        double along[2] = {0, 0}, aside[2] = {0, 0};
+        if (!(size > 0))
+            continue;
+        du /= size, dv /= size;
+        for (ptrdiff_t k = 0; k < count; k++) {
+            double x = (corners[k].u - a.u) * du + (corners[k].v - a.v) * dv;
+            double y = (corners[k].v - a.v) * du - (corners[k].u - a.u) * dv;
+            along[0] = x < along[0] ? x : along[0];
+            along[1] = x > along[1] ? x : along[1];
+            aside[0] = y < aside[0] ? y : aside[0];
+            aside[1] = y > aside[1] ? y : aside[1];
+        }
+        double volume = (high - low) * (along[1] - along[0]) * (aside[1] - aside[0]);
+        if (volume >= best.volume)
+            continue;
+        best = (Cuboid){.lengths = {high - low, along[1] - along[0], aside[1] - aside[0]}, .volume = volume};
+        for (int i = 0; i < 3; i++) {
+            best.axes[0][i] = n_[i];
+            best.axes[1][i] = du * u[i] + dv * v[i];
+            best.axes[2][i] = du * v[i] - dv * u[i];
+        }
+    }
+    return best;
+}
+
+int cuboid(const double *points, ptrdiff_t n, const double *directions, ptrdiff_t starts, double *lengths)
+{
+    Flat *flat = malloc((size_t)(3 * n + 2) * sizeof *flat);
+    if (!flat)
+        return -1;
+    Cuboid best = {.volume = INFINITY};
+    for (ptrdiff_t s = 0; s < starts; s++) {
+        Cuboid other = box_along(directions + 3 * s, points, n, flat);
+        best = other.volume < best.volume ? other : best;
+    }
+    /* Turned about each of its axes in turn, as long as that makes it smaller. */
+    for (int kept = 0, axis = 1; kept < 3; axis = (axis + 1) % 3) {
+        Cuboid other = box_along(best.axes[axis], points, n, flat);
+        kept = other.volume < best.volume * (1 - 1e-9) ? 0 : kept + 1;
+        best = kept ? best : other;
+    }
+    memcpy(lengths, best.lengths, sizeof best.lengths);
+    free(flat);
+    return 0;
+}
