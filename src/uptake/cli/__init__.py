@@ -152,6 +152,20 @@ def import_(  # noqa: PLR0917 (options)
 
 
 @app.command()
+def review(  # noqa: PLR0917 (options)
+    cohort: CohortPath,
+    port: Annotated[int | None, typer.Option("--port", min=1, max=65535, help="default: 8411, or the next free")] = None,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="print the link and open nothing")] = False,
+    reader: Annotated[str, typer.Option("--reader", metavar="NAME", help="who reads; default: the page asks")] = "",
+    as_json: Json = False,
+) -> None:
+    """The readers' workbench in the browser: look at images, draw, approve. On this machine only."""
+    from uptake.cli.reviewing import serve
+
+    serve(cohort, port=port, browser=not no_browser, reader=reader, as_json=as_json)
+
+
+@app.command()
 def report(
     cohort: CohortPath, case: Cases = None, jobs: Jobs = None, dry_run: DryRun = False, as_json: Json = False
 ) -> None:

@@ -1,0 +1,94 @@
+"""The server on this machine: one socket on the loopback address, one line when it is ready."""
+
+from __future__ import annotations
+
+import socket
+import webbrowser
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+
+from uptake.io.store import open_cohort
+from uptake.review.app import Workbench, application
+from uptake.review.bodies import reader_name
+from uptake.review.guard import Sessions
+from uptake.review.worklist import Worklist
+from uptake.study import SettingsError
+
+ADDRESS = "127.0.0.1"
+PORT = 8411
+"""The same at every start, so that what a browser kept for its page is found again."""
+TRIES = 20
+
+
+@dataclass(frozen=True)
+class Link:
+    """Where the workbench can be opened. The token opens it: who has the link reads and writes as a reader."""
+
+    url: str
+    port: int
+
+
+def serve(
+    cohort: Path,
+    port: int | None = None,
+    reader: str = "",
+    browser: bool = True,
+    ready: Callable[[Link], None] = lambda _: None,
+) -> None:
+    """Serve a cohort's workbench until interrupted.
+
+    port: None: the usual one, or the next that is free. ready: told the link when the server answers.
+    Raises CohortError for no cohort, SettingsError for a port that cannot be had or a name that is none.
+    """
+    opened = open_cohort(cohort)
+    listening = _socket(port)
+    number = listening.getsockname()[1]
+    sessions = Sessions(number, reader=reader_name(reader, "consensus") if reader else "")
+    app = application(Workbench(opened, sessions, Worklist(opened)))
+    config = uvicorn.Config(
+        app, log_level="warning", access_log=False, server_header=False, date_header=False, ws="none", lifespan="off",
+        timeout_graceful_shutdown=5, h11_max_incomplete_event_size=32 * 1024,
+    )  # fmt: skip
+    link = Link(f"http://{ADDRESS}:{number}/?token={sessions.token}", number)
+    with listening:
+        _Server(config, lambda: _announce(link, browser, ready)).run(sockets=[listening])
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server that says when it answers."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self.ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen, then say so."""
+        await super().startup(sockets)
+        self.ready()
+
+
+def _announce(link: Link, browser: bool, ready: Callable[[Link], None]) -> None:
+    ready(link)
+    if browser:
+        webbrowser.open(link.url)
+
+
+def _socket(port: int | None) -> socket.socket:
+    """A listening socket of the loopback address."""
+    wanted = [port] if port is not None else [*range(PORT, PORT + TRIES), 0]
+    for number in wanted:
+        made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            made.bind((ADDRESS, number))
+        except OSError as error:
+            made.close()
+            if port is not None:
+                raise SettingsError(f"port {port} of {ADDRESS} cannot be had: {error.strerror}") from error
+        else:
+            made.listen(128)
+            return made
+    raise SettingsError("no port of this machine is free")
