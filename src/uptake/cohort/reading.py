@@ -61,6 +61,21 @@ class Entry:
     details: str = ""
 
 
+def decided(action: Action, reader: str, revision: Entry) -> Entry:
+    """The entry with which `reader` decides on a revision: it repeats what the decision was about."""
+    return Entry(
+        action,
+        revision.case_id,
+        reader,
+        chain=revision.chain,
+        revision=revision.revision,
+        parent=f"{revision.chain}:{revision.revision}",
+        sha256=revision.sha256,
+        volume_cc=revision.volume_cc,
+        satellites_cc=revision.satellites_cc,
+    )
+
+
 def chains(entries: Sequence[Entry]) -> tuple[str, ...]:
     """The chains of one case that have a revision or a decision, in order of first appearance."""
     return tuple(dict.fromkeys(e.chain for e in entries if e.action in REVISIONS + DECISIONS))

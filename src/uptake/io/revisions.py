@@ -232,7 +232,9 @@ def save_draft(cohort: Path, case_id: str, chain: str, draft: Draft) -> Draft:
         etag = standing.etag if standing else 0
         if draft.etag != etag:
             raise Stale(None, etag)
-        saved = replace(draft, etag=max(etag + 1, time.time_ns() // 1000), saved=datetime.now(UTC).isoformat(timespec="seconds"))
+        saved = replace(
+            draft, etag=max(etag + 1, time.time_ns() // 1000), saved=datetime.now(UTC).isoformat(timespec="seconds")
+        )
         connection.execute(
             "INSERT OR REPLACE INTO drafts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (case_id, chain, *_fields(saved))
         )

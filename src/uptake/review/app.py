@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -17,21 +18,25 @@ from starlette.routing import Route
 
 from uptake import __version__
 from uptake.cohort import reading
-from uptake.cohort.reading import CONSENSUS
+from uptake.cohort.reading import CONSENSUS, Entry
 from uptake.io import revisions
 from uptake.io.store import Cohort
-from uptake.review import description, writes
-from uptake.review.bodies import JSON_BYTES, SPARE_BYTES, Bad, body, parsed, reader_name, unpacked
+from uptake.review import acquired, compare, description, handoff, writes
+from uptake.review.acquired import Acquisitions, curve
+from uptake.review.audit import audit_csv
+from uptake.review.bodies import JSON_BYTES, SPARE_BYTES, UPLOAD_BYTES, Bad, body, parsed, reader_name, unpacked
 from uptake.review.guard import Guard, Session, Sessions, refused
 from uptake.review.leases import Leases
 from uptake.review.pages import Pages
 from uptake.review.volumes import Kept, grid_of, nifti_bytes, raw, volume
 from uptake.review.worklist import Worklist
-from uptake.study import CohortError, Refusal
+from uptake.study import CohortError, Refusal, SettingsError
 from uptake.volume import Volume
 
 NIFTI = "application/octet-stream"
-REPORT_POLICY = "sandbox allow-scripts; default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
+REPORT_POLICY = (
+    "sandbox allow-scripts; default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
+)
 """A report has its style and script within it: it gets an origin of its own, from which it can ask for nothing."""
 
 
@@ -45,6 +50,10 @@ class Workbench:
     pages: Pages = field(default_factory=Pages)
     kept: Kept = field(default_factory=Kept)
     leases: Leases = field(default_factory=Leases)
+
+    def __post_init__(self) -> None:
+        """What is read of the acquired images belongs to the cohort."""
+        self.acquisitions = Acquisitions(self.cohort)
 
 
 @dataclass(frozen=True)
@@ -88,9 +97,14 @@ Answer = Callable[[Asked], Response]
 
 def application(bench: Workbench) -> Guard:
     """The server's ASGI application."""
-    app = Starlette(routes=_routes(bench), exception_handlers={HTTPException: _http_error, Bad: _bad, Refusal: _refusal,
-                                                               CohortError: _unusable})  # fmt: skip
-    return Guard(app, bench.sessions)
+    errors = {
+        HTTPException: _http_error,
+        Bad: _bad,
+        Refusal: _refusal,
+        CohortError: _unusable,
+        SettingsError: _unusable,
+    }
+    return Guard(Starlette(routes=_routes(bench), exception_handlers=errors), bench.sessions)
 
 
 def _routes(bench: Workbench) -> list[Route]:
@@ -107,6 +121,7 @@ def _routes(bench: Workbench) -> list[Route]:
         route("/api/session", _name, "PUT"),
         route("/api/cases", _cases),
         route("/api/audit.csv", _audit),
+        route("/api/agreement.csv", _agreements),
         route(case, _case),
         route(f"{case}/thumbnail", lambda a: _file(a.folder / "thumbnail.png", "image/png")),
         route(f"{case}/report", _report),
@@ -118,6 +133,13 @@ def _routes(bench: Workbench) -> list[Route]:
         route(f"{case}/mask", lambda a: JSONResponse(writes.save_mask(a.by(), a.data)), "PUT", -1),
         route(f"{case}/decision", lambda a: JSONResponse(writes.decide(a.by(), parsed(a.data))), "PUT"),
         route(f"{case}/images", lambda a: JSONResponse(writes.judge_images(a.by(), parsed(a.data))), "PUT"),
+        route(f"{case}/curve", _curve),
+        route(f"{case}/voi", _voi, "PUT"),
+        route(f"{case}/voi/ftv", _voi_mask),
+        route(f"{case}/agreement", _agreement),
+        route(f"{case}/combined/{{rule}}", _combined),
+        route(f"{case}/handoff", _handoff),
+        route(f"{case}/import", _import, "POST", UPLOAD_BYTES),
         route(f"{case}/open", _open, "POST"),
         route(f"{case}/close", _close, "POST"),
     ]
@@ -212,6 +234,73 @@ def _drop_draft(asked: Asked) -> Response:
     return JSONResponse({"draft": None})
 
 
+def _curve(asked: Asked) -> Response:
+    query = asked.request.query_params
+    try:
+        x, y, z = (float(query[name]) for name in "xyz")
+    except (KeyError, ValueError) as error:
+        raise Bad(422, "a point has x, y and z in RAS mm") from error
+    if not all(abs(value) < 1e5 for value in (x, y, z)):
+        raise Bad(422, "a point has x, y and z in RAS mm")
+    return JSONResponse(curve(asked.bench.acquisitions.of(asked.folder), (x, y, z)))
+
+
+def _voi(asked: Asked) -> Response:
+    """The FTV of another box at once; with ``?keep=1`` the box is the case's from the next run on."""
+    values, keep = parsed(asked.data), "keep" in asked.request.query_params
+    reader = asked.by().reader
+    if values.get("drop") is True:
+        acquired.keep_voi(asked.path, asked.folder, reader, None, None)
+        return JSONResponse({"kept": False})
+    known = asked.bench.acquisitions.of(asked.folder)
+    first, last, box = acquired.asked_box(known, values.get("first"), values.get("last"))
+    found = asked.bench.acquisitions.ftv(asked.folder, box)
+    if keep:
+        acquired.keep_voi(asked.path, asked.folder, reader, box, found)
+    return JSONResponse({**acquired.recomputed(known, found, first, last, asked.folder), "kept": keep})
+
+
+def _voi_mask(asked: Asked) -> Response:
+    known, query = asked.bench.acquisitions.of(asked.folder), asked.request.query_params
+    ends = [_numbers(query.get(name, "")) for name in ("first", "last")]
+    _, _, box = acquired.asked_box(known, *ends)
+    return _nifti(asked, acquired.mask_bytes(asked.bench.acquisitions.ftv(asked.folder, box), asked.folder))
+
+
+def _agreement(asked: Asked) -> Response:
+    return JSONResponse(compare.compared(asked.path, asked.folder.name, _seen_entries(asked)))
+
+
+def _combined(asked: Asked) -> Response:
+    return _nifti(asked, compare.combined_bytes(asked.path, _seen_entries(asked), asked.request.path_params["rule"]))
+
+
+def _agreements(asked: Asked) -> Response:
+    return _csv(compare.agreement_csv(asked.path, asked.reader), "agreement.csv")
+
+
+def _handoff(asked: Asked) -> Response:
+    tool = asked.request.query_params.get("tool", "itk-snap")
+    if tool not in handoff.TOOLS:
+        raise Bad(422, "a case is handed to another program", f"tool is one of {', '.join(handoff.TOOLS)}")
+    case_id = asked.folder.name
+    data = handoff.zipped(case_id, handoff.files(asked.bench.cohort, case_id, tool, asked.reader))
+    named = {"content-disposition": f'attachment; filename="{case_id}-{tool}.zip"'}
+    return Response(data, media_type="application/zip", headers=named)
+
+
+def _import(asked: Asked) -> Response:
+    return JSONResponse(handoff.take_upload(asked.by(), asked.request.query_params.get("name", ""), asked.data))
+
+
+def _seen_entries(asked: Asked) -> tuple[Entry, ...]:
+    """A case's log for what compares readers, which a blind reader must not see."""
+    entries = revisions.entries(asked.path, asked.folder.name)
+    if reading.is_blind(entries, asked.reader):
+        raise Bad(403, "this is a blind second read", "decide on your own read first")
+    return entries
+
+
 def _open(asked: Asked) -> Response:
     asked.bench.leases.take(asked.folder.name, asked.reader)
     return JSONResponse({"open_by": asked.bench.leases.others(asked.folder.name, asked.reader)})
@@ -224,17 +313,25 @@ def _close(asked: Asked) -> Response:
 
 def _report(asked: Asked) -> Response:
     if reading.is_blind(revisions.entries(asked.path, asked.folder.name), asked.reader):
-        raise Bad(403, "this is a blind second read, and the report may show the first", "decide on your own read first")
+        raise Bad(
+            403, "this is a blind second read, and the report may show the first", "decide on your own read first"
+        )
     answer = _file(asked.folder / "report.html", "text/html")
     answer.headers["content-security-policy"] = REPORT_POLICY
     return answer
 
 
 def _audit(asked: Asked) -> Response:
-    from uptake.review.audit import audit_csv
+    return _csv(audit_csv(asked.path, asked.reader), "audit.csv")
 
-    data = audit_csv(asked.path, asked.reader)
-    return Response(data, media_type="text/csv", headers={"content-disposition": 'attachment; filename="audit.csv"'})
+
+def _csv(text: str, name: str) -> Response:
+    return Response(text, media_type="text/csv", headers={"content-disposition": f'attachment; filename="{name}"'})
+
+
+def _numbers(text: str) -> list[int]:
+    parts = text.split(",")
+    return [int(part) for part in parts] if all(part.isascii() and part.isdigit() for part in parts) else []
 
 
 def _file(path: Path, kind: str) -> Response:
@@ -248,8 +345,6 @@ def _nifti(asked: Asked, data: bytes) -> Response:
 
 
 def _labels(voxels: bytes, folder: Path) -> Volume:
-    import numpy as np
-
     grid = grid_of(folder)
     plain = unpacked(voxels, int(np.prod(grid.shape)))
     return Volume(np.frombuffer(plain, dtype=np.uint8).reshape(grid.shape, order="F"), grid)
@@ -285,7 +380,9 @@ async def _http_error(_: Request, error: Exception) -> Response:
 
 async def _refusal(_: Request, error: Exception) -> Response:
     assert isinstance(error, Refusal)  # noqa: S101
-    return JSONResponse({"error": error.found, "allowed": error.allowed, "remedy": error.remedy, "code": error.code}, 422)
+    return JSONResponse(
+        {"error": error.found, "allowed": error.allowed, "remedy": error.remedy, "code": error.code}, 422
+    )
 
 
 async def _unusable(_: Request, error: Exception) -> Response:

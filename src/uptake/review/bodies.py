@@ -70,7 +70,7 @@ def reader_name(value: object, reserved: str) -> str:
 
 
 def unpacked(data: bytes, size: int) -> bytes:
-    """The `size` bytes that gzip `data` holds: never more are made. Raises `Bad`: 413 for more, 422 for fewer or junk."""
+    """The `size` bytes that gzip `data` holds: never more are made. Raises `Bad` 413 for more, 422 for junk."""
     machine = zlib.decompressobj(wbits=31)
     try:
         plain = machine.decompress(data, size + 1)
@@ -87,5 +87,7 @@ def labels(data: bytes, grid: Grid) -> Volume:
     """A mask as the page sends it, gzip of uint8 with i fastest, on the case's own grid. Raises `Bad` 413 or 422."""
     array = np.frombuffer(unpacked(data, int(np.prod(grid.shape))), dtype=np.uint8).reshape(grid.shape, order="F")
     if array.max(initial=0) > SATELLITE:
-        raise Bad(422, f"a mask with the label {array.max()}", f"0, {PRIMARY} (primary lesion) or {SATELLITE} (satellite)")
+        raise Bad(
+            422, f"a mask with the label {array.max()}", f"0, {PRIMARY} (primary lesion) or {SATELLITE} (satellite)"
+        )
     return Volume(array, grid)

@@ -53,7 +53,7 @@ def describe(cohort: Path, folder: Path, reader: str, facts: Facts, kept: Kept) 
 def chain(entries: Sequence[Entry], name: str, blind: bool = False) -> dict[str, Any]:
     """How one chain of revisions stands. The history is that of all chains, or of this one for a blind reader."""
     newest, last = reading.latest_revision(entries, name), reading.decision(entries, name)
-    mine = [e for e in entries if e.chain == name or e.reader == name]
+    mine = [e for e in entries if name in (e.chain, e.reader)]
     quality, corrupted = reading.rating([e for e in entries if e.reader == name])
     number = newest.revision if newest else 0
     return {
@@ -190,7 +190,7 @@ def _starts(folder: Path, entries: Sequence[Entry], reader: str, blind: bool) ->
     """The masks that drawing may start from, the best first."""
     own = reading.latest_revision(entries, reader)
     force = None if blind else reading.in_force(entries)
-    found = []
+    found: list[dict[str, Any]] = []
     for entry, words in ((own, "your revision"), (force, f"{force.chain}'s revision" if force else "")):
         if entry is not None and entry.sha256 not in {item.get("sha256") for item in found}:
             found.append({

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import uvicorn
 
 from uptake.io.store import open_cohort
@@ -18,9 +19,29 @@ from uptake.review.worklist import Worklist
 from uptake.study import SettingsError
 
 ADDRESS = "127.0.0.1"
+LOOPBACK = (ADDRESS, "localhost")
+NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "9p", "afs", "lustre", "beegfs"})
 PORT = 8411
 """The same at every start, so that what a browser kept for its page is found again."""
 TRIES = 20
+
+
+def check_address(host: str) -> None:
+    """Refuse any address but loopback: the workbench shows patients' images and has no accounts."""
+    if host not in LOOPBACK:
+        raise SettingsError(
+            f"the review answers on this machine only ({' or '.join(LOOPBACK)}), not on {host!r}; "
+            "from another machine reach it through `ssh -L 8411:127.0.0.1:8411`"
+        )
+
+
+def network_disk(cohort: Path) -> str:
+    """The kind of network disk that a cohort lies on, '' for a local one: the record's locks need a local disk."""
+    path = cohort.resolve()
+    mounts = {Path(part.mountpoint): part.fstype for part in psutil.disk_partitions(all=True)}
+    mount = next((folder for folder in (path, *path.parents) if folder in mounts), None)
+    kind = mounts[mount] if mount else ""
+    return kind if kind in NETWORK else ""
 
 
 @dataclass(frozen=True)

@@ -92,7 +92,7 @@ def volume(folder: Path, name: str, kept: Kept) -> bytes | None:
 
 def raw(data: bytes) -> bytes:
     """The NIfTI file inside a gzip of our own."""
-    return bytes(igzip.decompress(data)) if data[:2] == b"\x1f\x8b" else data
+    return bytes(igzip.decompress(data)) if data[:2] == b"\x1f\x8b" else data  # type: ignore[no-untyped-call]
 
 
 def window(folder: Path, kept: Kept) -> Window:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -65,14 +65,12 @@ def keep(by: By, mask: Volume, entry: Entry, acquired: Volume | None = None) -> 
     """Add a revision to the chain; what stands in the log. Raises `Bad` 409 with the winner if it came too late."""
     entries = revisions.entries(by.cohort, by.case_id)
     parent = _parent(by, entries)
-    made = Entry(
-        **{
-            **vars(entry),
-            "parent": parent,
-            "seconds_active": by.seconds_active,
-            "volume_before_cc": _parent_cc(by, parent, entries),
-            "blind": reading.is_blind(entries, by.reader),
-        }
+    made = replace(
+        entry,
+        parent=parent,
+        seconds_active=by.seconds_active,
+        volume_before_cc=_parent_cc(by, parent, entries),
+        blind=reading.is_blind(entries, by.reader),
     )
     try:
         saved = revisions.save_revision(by.cohort, made, mask, by.seen, acquired)
@@ -89,7 +87,7 @@ def keep(by: By, mask: Volume, entry: Entry, acquired: Volume | None = None) -> 
 def decide(by: By, values: dict[str, Any]) -> dict[str, Any]:
     """Approve or reject a revision, ask for a second read, or take a decision back; with rating and comment."""
     _needs_seen(by)
-    state, number = values.get("state"), values.get("revision")
+    state = values.get("state")
     if state not in DECISIONS:
         raise Bad(422, f"a decision {state!r}", f"one of {', '.join(DECISIONS)}")
     quality, corrupted = _rating(values)
@@ -98,22 +96,21 @@ def decide(by: By, values: dict[str, Any]) -> dict[str, Any]:
         raise Bad(422, "a rejection without a reason", "say why, so that others understand it")
     with revisions.writing(by.cohort) as connection:
         entries = revisions.entries_of(connection, by.case_id)
-        newest = reading.latest_revision(entries, by.chain)
-        if (newest.revision if newest else 0) != by.seen:
-            etag = f'"{newest.revision if newest else 0}"'
-            raise Bad(409, "the chain has a newer revision", "look at it, then decide", winner=newest and row(newest),
-                      etag=etag)  # fmt: skip
-        decided = _decided(entries, by.chain, number if number is not None else by.seen, state)
-        entry = Entry(
-            state, by.case_id, by.reader, chain=by.chain, revision=decided.revision if decided else 0,
-            parent=f"{by.chain}:{decided.revision}" if decided else "", sha256=decided.sha256 if decided else "",
-            volume_cc=decided.volume_cc if decided else None,
-            satellites_cc=decided.satellites_cc if decided else None,
-            reason=reason, comment=comment, quality=quality, corrupted=corrupted,
-            seconds_active=by.seconds_active, blind=reading.is_blind(entries, by.reader),
-        )  # fmt: skip
+        _not_stale(entries, by)
+        number = by.seen if values.get("revision") is None else values["revision"]
+        revision = _revision(entries, by.chain, number, state)
+        plain = Entry(state, by.case_id, by.reader, chain=by.chain)
+        entry = replace(
+            reading.decided(state, by.reader, revision) if revision else plain,
+            reason=reason,
+            comment=comment,
+            quality=quality,
+            corrupted=corrupted,
+            seconds_active=by.seconds_active,
+            blind=reading.is_blind(entries, by.reader),
+        )
         revisions.append(connection, entry)
-    entries = revisions.entries(by.cohort, by.case_id)
+        entries = revisions.entries_of(connection, by.case_id)
     return chain(entries, by.chain, reading.is_blind(entries, by.reader))
 
 
@@ -126,16 +123,22 @@ def judge_images(by: By, values: dict[str, Any]) -> dict[str, Any]:
         raise Bad(422, "images rejected without a reason", "say what is wrong with them")
     quality, corrupted = _rating(values)
     with revisions.writing(by.cohort) as connection:
-        action = "images accepted" if state == "accepted" else "images rejected"
-        revisions.append(
-            connection,
-            Entry(action, by.case_id, by.reader, reason=reason, comment=text(values, "comment"), quality=quality,
-                  corrupted=corrupted, seconds_active=by.seconds_active),  # type: ignore[arg-type]
-        )  # fmt: skip
+        action: reading.Action = "images accepted" if state == "accepted" else "images rejected"
+        entry = Entry(action, by.case_id, by.reader, reason=reason, comment=text(values, "comment"))
+        rated = replace(entry, quality=quality, corrupted=corrupted, seconds_active=by.seconds_active)
+        revisions.append(connection, rated)
     return {"state": state, "reason": reason}
 
 
-def _decided(entries: Sequence[Entry], name: str, number: object, state: str) -> Entry | None:
+def _not_stale(entries: Sequence[Entry], by: By) -> None:
+    newest = reading.latest_revision(entries, by.chain)
+    number = newest.revision if newest else 0
+    if number != by.seen:
+        winner = row(newest) if newest else None
+        raise Bad(409, "the chain has a newer revision", "look at it, then decide", winner=winner, etag=f'"{number}"')
+
+
+def _revision(entries: Sequence[Entry], name: str, number: object, state: str) -> Entry | None:
     """The revision that a decision is about; approval needs one with a primary lesion in it."""
     found = next((e for e in reading.revisions(entries, name) if e.revision == number), None)
     if found is None and number:
@@ -171,7 +174,9 @@ def _parent_cc(by: By, parent: str, entries: Sequence[Entry]) -> float | None:
         return read_mask(path).cc if path.is_file() else None
     if parent == "blank":
         return 0.0
-    return next((e.volume_cc for e in entries if e.action in reading.REVISIONS and f"{e.chain}:{e.revision}" == parent), None)
+    return next(
+        (e.volume_cc for e in entries if e.action in reading.REVISIONS and f"{e.chain}:{e.revision}" == parent), None
+    )
 
 
 def _needs_seen(by: By) -> None:
