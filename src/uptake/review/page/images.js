@@ -14,8 +14,9 @@ export const VIEWS = [
 ];
 
 export class Images {
-  /** of: the case's description; grid: how its file becomes RAS order. */
-  constructor(of, grid) {
+  /** of: the case's description; grid: how its file becomes RAS order; begun: promises of files asked for already. */
+  constructor(of, grid, begun = {}) {
+    this.begun = begun;
     this.caseId = of.case_id;
     this.grid = grid;
     this.window = { ...of.window };
@@ -36,7 +37,9 @@ export class Images {
 
   async #made(name, url) {
     if (name === "subtraction") return minus(await this.voxels("early"), await this.voxels("pre"));
-    return readOnto(url, this.grid);
+    const { [name]: begun } = this.begun;
+    delete this.begun[name];
+    return onto(await (begun ?? volume(url)), this.grid);
   }
 
   /** Grey values 0 to 255 of a view's base: one window for all phases; the subtraction from none to three quarters of its width. */
@@ -64,7 +67,11 @@ export class Images {
 
 /** A NIfTI of the server in RAS order; throws where its grid is not the case's. */
 export async function readOnto(url, grid) {
-  const { shape, data } = readNifti(await volume(url));
+  return onto(await volume(url), grid);
+}
+
+function onto(buffer, grid) {
+  const { shape, data } = readNifti(buffer);
   if (shape.some((n, a) => n !== grid.fileShape[a])) {
     throw new Error(`an image of ${shape.join(" x ")} voxels on a grid of ${grid.fileShape.join(" x ")}`);
   }

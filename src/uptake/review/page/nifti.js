@@ -53,26 +53,36 @@ function nearest(affine) {
 
 /** A copy in RAS order of voxels in file order. */
 export function toRas(data, grid) {
-  return walked(data, grid, (out, n, at) => { out[n] = data[at]; });
+  const out = new data.constructor(data.length);
+  const [first, step] = steps(grid);
+  const [nx, ny, nz] = grid.shape;
+  for (let z = 0, n = 0; z < nz; z++) {
+    for (let y = 0; y < ny; y++) {
+      for (let x = 0, at = first + y * step[1] + z * step[2]; x < nx; x++, n++, at += step[0]) out[n] = data[at];
+    }
+  }
+  return out;
 }
 
 /** A copy in file order of voxels in RAS order. */
 export function fromRas(data, grid) {
-  return walked(data, grid, (out, n, at) => { out[at] = data[n]; });
-}
-
-function walked(data, grid, move) {
-  const strides = [1, grid.fileShape[0], grid.fileShape[0] * grid.fileShape[1]];
-  const step = grid.axis.map((a, r) => (grid.flip[r] ? -strides[a] : strides[a]));
-  const first = grid.axis.reduce((sum, a, r) => sum + (grid.flip[r] ? strides[a] * (grid.shape[r] - 1) : 0), 0);
-  const [nx, ny, nz] = grid.shape;
   const out = new data.constructor(data.length);
+  const [first, step] = steps(grid);
+  const [nx, ny, nz] = grid.shape;
   for (let z = 0, n = 0; z < nz; z++) {
     for (let y = 0; y < ny; y++) {
-      for (let x = 0, at = first + y * step[1] + z * step[2]; x < nx; x++, n++, at += step[0]) move(out, n, at);
+      for (let x = 0, at = first + y * step[1] + z * step[2]; x < nx; x++, n++, at += step[0]) out[at] = data[n];
     }
   }
   return out;
+}
+
+// Where the first RAS voxel lies in the file, and how far one step in each direction goes.
+function steps(grid) {
+  const strides = [1, grid.fileShape[0], grid.fileShape[0] * grid.fileShape[1]];
+  const step = grid.axis.map((a, r) => (grid.flip[r] ? -strides[a] : strides[a]));
+  const first = grid.axis.reduce((sum, a, r) => sum + (grid.flip[r] ? strides[a] * (grid.shape[r] - 1) : 0), 0);
+  return [first, step];
 }
 
 /** World position in RAS mm of a voxel (fractions allowed) in RAS order. */

@@ -20,9 +20,8 @@ export class Stage extends EventTarget {
     this.cursor = grid.shape.map((n) => n >> 1);
     this.centre = [...this.cursor];
     this.zoom = 1;
-    this.canvas = el("canvas", { class: "picture" });
     this.over = el("canvas", { class: "over", tabIndex: 0, "aria-label": "image planes" });
-    root.append(this.canvas, this.over);
+    root.append(this.over);
     this.painter = new Painter(this.over, this);
     new ResizeObserver(() => this.refresh()).observe(root);
   }

@@ -45,21 +45,24 @@ function nifti({ shape, spacing }, bytes) {
 
 /** Three planes of one grey image at a time. */
 export class Planes {
-  static async on(canvas, grid) {
+  static async on(canvas) {
     const nv = await attached(canvas);
     nv.graph.opacity = 0;
-    unhand(nv, canvas);
-    const volume = await image(grid, new Uint8Array(grid.shape[0] * grid.shape[1] * grid.shape[2]));
-    withoutPasses(nv, () => nv.addVolume(volume));
-    return new Planes(nv, grid);
+    return new Planes(nv);
   }
 
-  constructor(nv, grid) {
+  constructor(nv) {
     this.nv = nv;
-    this.grid = grid;
     this.panes = [];
-    nv.screenFieldOfViewExtendedVox = (type) => this.#window(type);
-    nv.calculateWidthHeight = () => [NaN, NaN]; // a pane is filled, not fitted: zoom and place are ours
+  }
+
+  /** Make room for images on a grid (RAS order). */
+  async begin(grid) {
+    this.grid = grid;
+    const volume = await image(grid, new Uint8Array(grid.shape[0] * grid.shape[1] * grid.shape[2]));
+    withoutPasses(this.nv, () => this.nv.addVolume(volume));
+    this.nv.screenFieldOfViewExtendedVox = (type) => this.#window(type);
+    this.nv.calculateWidthHeight = () => [NaN, NaN]; // a pane is filled, not fitted: zoom and place are ours
   }
 
   /** Show grey values 0 to 255, RAS order; drawn with the next `draw`. */
@@ -101,13 +104,6 @@ export class Planes {
     span(2, plane.depth, -1, this.grid.shape[plane.depth]);
     return { mnMM: low, mxMM: high, rotation: IDENTITY, fovMM: high.map((v, n) => v - low[n]), scale };
   }
-}
-
-// NiiVue's own mouse and keyboard would move its crosshair under us: the canvas takes no pointer, the stage above does.
-function unhand(nv, canvas) {
-  canvas.style.pointerEvents = "none";
-  canvas.tabIndex = -1;
-  nv.opts.isResizeCanvas = true;
 }
 
 // Baking an image runs a draw call per slice and pass. Without them the texture is allocated and stays empty.

@@ -45,7 +45,7 @@ function remember() {
 }
 
 function head() {
-  one("#cases thead tr").append(el("th", { scope: "col", class: "pic" }, el("span", { class: "unseen", textContent: "Picture" })),
+  one("#cases thead tr").append(el("th", { scope: "col", class: "pic" }, el("span", { class: "aside", textContent: "Picture" })),
     ...COLUMNS.map((column) => el("th", { scope: "col", class: column.number ? "num" : "", "data-column": column.name },
       el("button", { type: "button", textContent: column.label, click: () => sorted(column.name) }))));
 }
