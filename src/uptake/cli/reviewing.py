@@ -25,6 +25,9 @@ def serve(cohort: Path, *, host: str, port: int | None, browser: bool, reader: s
     if kind:
         typer.echo(f"uptake: the cohort lies on a network disk ({kind}): let one machine at a time review it", err=True)
 
+    if not server.viewer_installed():
+        typer.echo("uptake: the viewer is missing, so the page shows no images: run `make viewer`", err=True)
+
     def say(link: server.Link) -> None:
         typer.echo(json.dumps({"url": link.url, "port": link.port}) if as_json else f"URL: {link.url}")
         sys.stdout.flush()

@@ -10,6 +10,7 @@ from starlette.responses import FileResponse, Response
 from uptake.review.bodies import Bad
 
 FOLDER = Path(__file__).parent / "page"
+VIEWER = "vendor/niivue.js"
 KINDS = {
     ".css": "text/css; charset=utf-8",
     ".html": "text/html; charset=utf-8",

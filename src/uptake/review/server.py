@@ -11,10 +11,12 @@ from pathlib import Path
 import psutil
 import uvicorn
 
+from uptake.cohort.reading import CONSENSUS
 from uptake.io.store import open_cohort
 from uptake.review.app import Workbench, application
 from uptake.review.bodies import reader_name
 from uptake.review.guard import Sessions
+from uptake.review.pages import VIEWER, listed
 from uptake.review.worklist import Worklist
 from uptake.study import SettingsError
 
@@ -33,6 +35,11 @@ def check_address(host: str) -> None:
             f"the review answers on this machine only ({' or '.join(LOOPBACK)}), not on {host!r}; "
             "from another machine reach it through `ssh -L 8411:127.0.0.1:8411`"
         )
+
+
+def viewer_installed() -> bool:
+    """Whether the viewer that the page needs is there: it comes from npm when the environment is made."""
+    return VIEWER in listed()
 
 
 def network_disk(cohort: Path) -> str:
@@ -65,17 +72,47 @@ def serve(
     Raises CohortError for no cohort, SettingsError for a port that cannot be had or a name that is none.
     """
     opened = open_cohort(cohort)
-    listening = _socket(port)
+    listening = listen(port)
     number = listening.getsockname()[1]
-    sessions = Sessions(number, reader=reader_name(reader, "consensus") if reader else "")
-    app = application(Workbench(opened, sessions, Worklist(opened)))
-    config = uvicorn.Config(
-        app, log_level="warning", access_log=False, server_header=False, date_header=False, ws="none", lifespan="off",
-        timeout_graceful_shutdown=5, h11_max_incomplete_event_size=32 * 1024,
-    )  # fmt: skip
+    sessions = Sessions(number, reader=reader_name(reader, CONSENSUS) if reader else "")
     link = Link(f"http://{ADDRESS}:{number}/?token={sessions.token}", number)
+    server = server_of(Workbench(opened, sessions, Worklist(opened)), lambda: _announce(link, browser, ready))
     with listening:
-        _Server(config, lambda: _announce(link, browser, ready)).run(sockets=[listening])
+        server.run(sockets=[listening])
+
+
+def server_of(bench: Workbench, ready: Callable[[], None]) -> uvicorn.Server:
+    """The server of a workbench, not yet started. ready: called when it answers."""
+    config = uvicorn.Config(
+        application(bench),
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        ws="none",
+        lifespan="off",
+        timeout_graceful_shutdown=5,
+        h11_max_incomplete_event_size=32 * 1024,
+    )
+    return _Server(config, ready)
+
+
+def listen(port: int | None) -> socket.socket:
+    """A listening socket of the loopback address. Raises SettingsError where the port cannot be had."""
+    wanted = [port] if port is not None else [*range(PORT, PORT + TRIES), 0]
+    for number in wanted:
+        made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            made.bind((ADDRESS, number))
+        except OSError as error:
+            made.close()
+            if port is not None:
+                raise SettingsError(f"port {port} of {ADDRESS} cannot be had: {error.strerror}") from error
+        else:
+            made.listen(128)
+            return made
+    raise SettingsError("no port of this machine is free")
 
 
 class _Server(uvicorn.Server):
@@ -95,21 +132,3 @@ def _announce(link: Link, browser: bool, ready: Callable[[Link], None]) -> None:
     ready(link)
     if browser:
         webbrowser.open(link.url)
-
-
-def _socket(port: int | None) -> socket.socket:
-    """A listening socket of the loopback address."""
-    wanted = [port] if port is not None else [*range(PORT, PORT + TRIES), 0]
-    for number in wanted:
-        made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            made.bind((ADDRESS, number))
-        except OSError as error:
-            made.close()
-            if port is not None:
-                raise SettingsError(f"port {port} of {ADDRESS} cannot be had: {error.strerror}") from error
-        else:
-            made.listen(128)
-            return made
-    raise SettingsError("no port of this machine is free")

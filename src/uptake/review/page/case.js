@@ -115,7 +115,7 @@ class Case {
     const began = performance.now();
     this.stage.viewer.show(await this.images.grey(view.base));
     const { painter } = this.stage;
-    painter.colours = name === "ser" ? await this.images.voxels("ser") : null;
+    painter.colours = name === "ser" ? await this.images.voxels("colours") : null;
     painter.projections = name === "mip" ? await this.#projections() : null;
     if (this.view !== name) return;
     for (const button of document.querySelectorAll("#views [data-view]")) button.setAttribute("aria-pressed", String(button.dataset.view === name));

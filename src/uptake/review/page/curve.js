@@ -2,7 +2,7 @@
 
 import { svg } from "./dom.js";
 
-const [W, H] = [268, 132];
+const [W, H] = [268, 116];
 const [LEFT, RIGHT, TOP, BOTTOM] = [34, 10, 10, 24];
 
 /** Draw times (s) and values (any unit) into `root`, an <svg>; `words` says what is shown. */
@@ -10,8 +10,7 @@ export function curve(root, times, values, words) {
   root.setAttribute("viewBox", `0 0 ${W} ${H}`);
   root.replaceChildren();
   if (!values.length) return;
-  const rel = values.map((v) => v);
-  const [low, high] = range(rel);
+  const [low, high] = range(values);
   const last = Math.max(...times, 1);
   const x = (t) => LEFT + (t / last) * (W - LEFT - RIGHT);
   const y = (v) => TOP + (1 - (v - low) / (high - low)) * (H - TOP - BOTTOM);
@@ -19,10 +18,10 @@ export function curve(root, times, values, words) {
     root.append(svg("line", { x1: LEFT, x2: W - RIGHT, y1: y(tick), y2: y(tick), class: "grid" }));
     root.append(text(LEFT - 5, y(tick) + 3.5, short(tick), "end"));
   }
-  times.forEach((t) => root.append(text(x(t), H - 8, minutes(t), "middle")));
-  const points = times.map((t, n) => `${x(t).toFixed(1)},${y(rel[n]).toFixed(1)}`).join(" ");
+  times.forEach((t, n) => root.append(text(x(t), H - 8, minutes(t), n && n === times.length - 1 ? "end" : "middle")));
+  const points = times.map((t, n) => `${x(t).toFixed(1)},${y(values[n]).toFixed(1)}`).join(" ");
   root.append(svg("polyline", { points, class: "line" }));
-  times.forEach((t, n) => root.append(svg("circle", { cx: x(t), cy: y(rel[n]), r: 3, class: "point" })));
+  times.forEach((t, n) => root.append(svg("circle", { cx: x(t), cy: y(values[n]), r: 3, class: "point" })));
   root.setAttribute("aria-label", words);
 }
 

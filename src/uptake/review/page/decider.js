@@ -29,7 +29,8 @@ export class Decider {
       rate: (value) => { this.quality = this.quality === value ? null : value; this.page.refresh(); },
       corrupt: (value) => { this.corrupted = value; },
       next: () => this.#safe(() => this.#next()),
-      handoff: () => { location.href = casePath(this.page.caseId, "handoff"); },
+      itksnap: () => { location.href = casePath(this.page.caseId, "handoff", { tool: "itk-snap" }); },
+      slicer: () => { location.href = casePath(this.page.caseId, "handoff", { tool: "slicer" }); },
       upload: () => this.#safe(() => this.#upload()),
       consensus: () => this.#consensus(),
       compare: (row) => this.page.startFrom(row),
@@ -173,9 +174,10 @@ export class Decider {
     const readers = new Set(this.page.of.reader.history.filter((row) => row.url && row.chain === row.reader).map((row) => row.chain));
     if (this.page.of.blind || readers.size < 2) return;
     try {
-      const { pairs } = await get(casePath(this.page.caseId, "agreement"));
+      const { pairs, starts } = await get(casePath(this.page.caseId, "agreement"));
       const number = (value, digits) => (value === null || value === undefined ? "–" : value.toFixed(digits));
-      this.rows = pairs.map((p) => [`${p.first} / ${p.second}`, number(p.dice, 3), number(p.mean_surface_mm, 1), number(p.hausdorff95_mm, 1), `${cc(p.first_cc)} / ${cc(p.second_cc)}`]);
+      this.rows = pairs.map((p) => [`${p.a} / ${p.b}`, number(p.dice, 3), number(p.mean_surface_distance_mm, 2), number(p.hausdorff95_mm, 1), `${cc(p.volume_a_cc)} / ${cc(p.volume_b_cc)}`]);
+      this.compared = starts.map((start) => ({ ...start, parent: start.name }));
       this.page.refresh();
     } catch (error) {
       this.page.failed(error);

@@ -37,6 +37,7 @@ export class Images {
 
   async #made(name, url) {
     if (name === "subtraction") return minus(await this.voxels("early"), await this.voxels("pre"));
+    if (name === "colours") return worthColour(await this.voxels("ser"), await this.voxels("subtraction"), this.width);
     const { [name]: begun } = this.begun;
     delete this.begun[name];
     return onto(await (begun ?? volume(url)), this.grid);
@@ -96,6 +97,13 @@ function project(data, shape, { across, up, depth }) {
     }
   }
   return { width, height, values };
+}
+
+/** SER where there is something to see: 0 where the subtraction is below an eighth of the window. */
+export function worthColour(ser, subtraction, width) {
+  const out = new Float32Array(ser.length);
+  for (let n = 0; n < out.length; n++) if (subtraction[n] > width / 8) out[n] = ser[n];
+  return out;
 }
 
 /** UCSF's SER bands in colour: [r, g, b, alpha] of a ratio; nothing where it was not computed. */

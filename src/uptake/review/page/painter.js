@@ -71,20 +71,18 @@ export class Painter {
   }
 
   #outlines(one) {
-    if (this.shown.ftv && this.guide && !this.projections) this.#stroke(one, this.#guideLine(one), css(COLOURS.ftv, 0.95), 1.1, [4, 2.5]);
+    if (this.shown.ftv && this.guide && !this.projections) this.#stroke(one, this.#guideLine(one), css(COLOURS.ftv, 0.95), 1.1);
     if (!this.shown.mask || !this.labels || this.projections) return;
     const { lines } = this.#slice(one);
     for (const value of [1, 2]) this.#stroke(one, lines[value], css(COLOURS[value]), 1.6);
   }
 
-  #stroke(one, path, style, width, dash = []) {
+  #stroke(one, path, style, width) {
     const moved = new Path2D();
     moved.addPath(path, new DOMMatrix([one.dx, 0, 0, one.dy, one.x0, one.y0]));
     this.context.strokeStyle = style;
     this.context.lineWidth = width;
-    this.context.setLineDash(dash);
     this.context.stroke(moved);
-    this.context.setLineDash([]);
   }
 
   // The mask in this slice as a picture and as lines along the voxels' edges; kept until mask or slice change.

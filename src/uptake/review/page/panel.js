@@ -10,6 +10,7 @@ export class Panel {
     this.act = act;
     this.root = root;
     this.volumes = el("dl", { class: "volumes", "aria-live": "off" });
+    this.from = el("p", { class: "quiet" });
     this.curve = svg("svg", { class: "curve", role: "img" });
     this.curveWords = el("p", { class: "quiet" });
     this.voi = el("div");
@@ -19,7 +20,7 @@ export class Panel {
     this.agreement = el("div");
     this.comment = el("textarea", { placeholder: "Comment, kept with the decision", "aria-label": "comment", maxLength: 4000 });
     root.append(
-      this.#section("Volumes", this.volumes),
+      this.#section("Volumes", this.volumes, this.from),
       this.#section("Time-intensity curve at the cursor", this.curve, this.curveWords),
       this.#section("Images", this.images),
       this.#section("Decision", this.decision),
@@ -37,7 +38,8 @@ export class Panel {
   }
 
   #desktop() {
-    return el("div", { class: "pair" }, this.#button("Hand off (zip)", "handoff", { title: "for ITK-SNAP and 3D Slicer" }), this.#button("Bring back …", "upload", { title: "NIfTI, .seg.nrrd or DICOM SEG becomes your revision" }));
+    return el("div", { class: "pair" }, this.#button("For ITK-SNAP", "itksnap", { title: "image, mask, label file and command, as a zip" }),
+      this.#button("For 3D Slicer", "slicer", { title: "image and .seg.nrrd, as a zip" }), this.#button("Bring back …", "upload", { title: "NIfTI, .seg.nrrd or DICOM SEG becomes your revision" }));
   }
 
   /** volumes: [primary, satellite] cc; start: words; ftv: numbers or null. */
@@ -48,7 +50,8 @@ export class Panel {
     ];
     this.volumes.replaceChildren(...row("STV, primary", "primary", primary, true), ...row("Satellites", "satellite", satellite),
       ...(ftv ? [...row(`FTV, SER > ${ftv.ser_threshold}`, "ftv", ftv.ftv_ser_cc), ...row(`FTV, PE ≥ ${ftv.pe_threshold_percent} %`, "ftv", ftv.ftv_pe_cc)] : []),
-      ...(start ? [el("dt", { class: "quiet", textContent: "Drawn from" }), el("dd", { class: "quiet", textContent: start })] : []));
+    );
+    this.from.textContent = start ? `Drawn from ${start}` : "";
   }
 
   /** of: the case's description. */
@@ -63,8 +66,9 @@ export class Panel {
   #images(of) {
     const { state, reason } = of.images;
     this.images.replaceChildren(
-      el("p", {}, el("span", { class: `chip ${state}`, textContent: state === "unseen" ? "not judged yet" : state }), reason ? el("small", { textContent: reason }) : null),
-      el("div", { class: "pair" }, this.#button("Accept", "acceptImages", { key: "Y" }), this.#button("Reject …", "rejectImages", { kind: "bad", key: "⇧ Y" })),
+      el("div", { class: "row" }, el("span", { class: `chip ${state}`, textContent: state === "unseen" ? "not judged yet" : state }), el("span", { class: "room" }),
+        this.#button("Accept", "acceptImages", { key: "Y" }), this.#button("Reject …", "rejectImages", { kind: "bad", key: "⇧ Y" })),
+      reason ? el("small", { class: "said", textContent: reason }) : "",
     );
   }
 
@@ -74,13 +78,12 @@ export class Panel {
     const corrupted = el("input", { type: "checkbox", checked: state.corrupted, change: (event) => this.act.corrupt(event.target.checked) });
     this.decision.replaceChildren(
       of.blind ? el("p", { class: "blind", textContent: "Blind second read: what others drew is hidden until you decide." }) : "",
-      el("p", {}, el("span", { class: `chip ${state.chain.state.replace(" ", "-")}`, textContent: state.chain.state }), " ",
-        el("span", { class: "quiet", textContent: revision ? `your revision ${revision}` : "no revision yet" })),
-      el("label", { class: "quiet", textContent: "Image quality" }),
-      el("p", { class: "stars" }, ...stars),
+      el("div", { class: "row" }, el("span", { class: `chip ${state.chain.state.replace(" ", "-")}`, textContent: state.chain.state }),
+        el("span", { class: "quiet", textContent: revision ? `${state.consensus ? "consensus" : "your"} revision ${revision}` : "no revision yet" }),
+        el("span", { class: "room" }), this.#button("Save", "save", { key: "S", title: "a revision of what is drawn" })),
+      el("div", { class: "row stars" }, el("span", { class: "quiet", textContent: "Quality" }), ...stars),
       el("label", { class: "check" }, corrupted, "Image is corrupted"),
       this.comment,
-      el("p", {}, this.#button("Save revision", "save", { key: "S", kind: "wide" })),
       el("div", { class: "pair" }, this.#button("Approve", "approve", { key: "⇧ ⏎", kind: "primary", title: "saves first if there is something to save" }), this.#button("Reject …", "reject", { key: "⇧ R", kind: "bad" }),
         this.#button("Second read", "second", { key: "⇧ D" }), this.#button("Next case", "next", { key: "N" })),
     );
@@ -93,18 +96,20 @@ export class Panel {
     return this.voi.replaceChildren(
       el("p", { class: "quiet", textContent: changed ? "changed here; not kept yet" : state.voi?.kept ? "kept: the next `uptake run` uses it" : words[0] }),
       el("div", { class: "pair" }, this.#button("Edit …", "voi"), this.#button("Draw", "drawVoi", { key: "B" }),
-        ...(changed ? [this.#button("Keep for run", "keepVoi", { kind: "primary" }), this.#button("Back", "dropVoi")] : [])),
+        ...(changed ? [this.#button("Keep for run", "keepVoi", { kind: "primary" })] : []),
+        ...(state.voi ? [this.#button("Back", "dropVoi", { title: "the box as it was" })] : [])),
     );
   }
 
   #agreement(of, state) {
     const rows = state.agreement ?? [];
-    const head = ["Readers", "Dice", "mean mm", "95 % mm", "cc"];
+    const head = ["Readers", "Dice", "Surface mm", "95 % mm", "cc"];
     const table = rows.length ? el("table", { class: "small" }, el("thead", {}, el("tr", {}, ...head.map((h) => el("th", { scope: "col", textContent: h })))),
       el("tbody", {}, ...rows.map((cells) => el("tr", {}, ...cells.map((text) => el("td", { textContent: text })))))) : null;
     this.agreement.replaceChildren(
       ...(table ? [table] : [el("p", { class: "quiet", textContent: of.blind ? "hidden while your read is blind" : "one reader so far" })]),
-      ...(state.compared ?? []).map((row) => el("p", {}, el("button", { type: "button", textContent: row.label, click: () => this.act.compare(row) }))),
+      ...(state.consensus && state.compared.length ? [el("p", { class: "quiet", textContent: "Start the consensus from" }), el("div", { class: "pair" },
+        ...state.compared.map((row) => el("button", { type: "button", "data-start": row.name, textContent: row.name, title: row.label, click: () => this.act.compare(row) })))] : []),
       ...(of.blind || !of.consensus ? [] : [el("p", {}, this.#button(state.consensus ? "Back to my own read" : "Consensus …", "consensus"))]),
     );
   }

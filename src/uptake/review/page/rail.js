@@ -12,9 +12,9 @@ export const HELPERS = [
   ["smooth", "o", "Smooth", "even out the edge", (mask, grid) => tools.smooth(mask, grid)],
   ["fill holes", "h", "Fill holes", "cavities become lesion", (mask, grid) => tools.fillHoles(mask, grid)],
   ["interpolate", "i", "Interpolate", "fill the slices between drawn ones, in the active plane", (mask, grid, stage) => tools.interpolate(mask, grid, stage.pane.plane.depth)],
-  ["largest component", "l", "Largest is primary", "every other piece becomes a satellite", (mask, grid) => tools.largestIsPrimary(mask, grid)],
+  ["largest component", "l", "Largest = primary", "the largest piece is the primary lesion, every other one a satellite", (mask, grid) => tools.largestIsPrimary(mask, grid)],
   ["remove satellites", "x", "Remove satellites", "one primary lesion stays", (mask, grid) => tools.removeSatellites(mask, grid)],
-  ["drop beyond 2 cm", "j", "Drop beyond 2 cm", "what is more than 20 mm from the largest piece goes", (mask, grid) => tools.dropBeyond(mask, grid)],
+  ["drop beyond 2 cm", "j", "Drop > 2 cm off", "what is more than 20 mm from the largest piece goes", (mask, grid) => tools.dropBeyond(mask, grid)],
 ];
 
 export class Rail {
