@@ -10,7 +10,7 @@ import { Images, readOnto, VIEWS } from "./images.js";
 import { Keeper } from "./keep.js";
 import { Keys } from "./keys.js";
 import { orientation, toWorld } from "./nifti.js";
-import { greyPicture } from "./painter.js";
+import { COLOURS, greyPicture } from "./painter.js";
 import { Panel } from "./panel.js";
 import { PLANES } from "./planes.js";
 import { HELPERS, Rail } from "./rail.js";
@@ -62,9 +62,10 @@ class Case {
   }
 
   async #rest() {
-    this.stage.painter.guide = await this.images.voxels("ftv");
+    this.stage.painter.guide = await this.images.ifThere("ftv");
     this.voi.show();
-    await Promise.all(["pre", "late", "ser"].map((name) => this.images.voxels(name)));
+    await Promise.all(["pre", "late"].map((name) => this.images.voxels(name)));
+    if (!(await this.images.ifThere("ser"))) document.querySelector("#views [data-view=ser]").disabled = true;
     const plane = PLANES[this.stage.first];
     this.stage.painter.inset = { plane, bitmap: greyPicture(await this.images.projection(plane)) };
     this.stage.refresh();
@@ -111,6 +112,7 @@ class Case {
   /** Show one of the pictures of VIEWS. */
   async show(name) {
     const view = VIEWS.find((v) => v.name === name);
+    if (document.querySelector(`#views [data-view=${name}]`).disabled) return;
     this.view = name;
     const began = performance.now();
     this.stage.viewer.show(await this.images.grey(view.base));
@@ -237,20 +239,20 @@ class Case {
   #pressed(name, on) { document.querySelector(`[data-toggle="${name}"]`).setAttribute("aria-pressed", String(on)); }
 
   async #toggleSolid() {
-    const canvas = one("#solid");
-    canvas.hidden = !canvas.hidden;
-    this.#pressed("solid", !canvas.hidden);
-    if (canvas.hidden) return;
+    const place = one("#solid");
+    place.hidden = !place.hidden;
+    this.#pressed("solid", !place.hidden);
+    if (place.hidden) return;
     if (this.stage.single) this.single();
     if (!this.solid) {
-      this.solid = await Solid.on(canvas, this.grid);
-      await this.solid.image(await this.images.grey("subtraction"));
-    }
-    this.#solidMask();
+      const solid = await Solid.on(one("#solid canvas"), this.grid);
+      await solid.begin(await this.images.grey("subtraction"), this.editor.mask, [COLOURS[1], COLOURS[2]]);
+      this.solid = solid;
+    } else this.#solidMask();
   }
 
   #solidMask() {
-    if (this.solid && !one("#solid").hidden) this.solid.mask(this.editor.mask, [[255, 176, 32], [255, 92, 190]]);
+    if (this.solid && !one("#solid").hidden) this.solid.mask(this.editor.mask);
   }
 
   single() {

@@ -35,6 +35,16 @@ export class Images {
     return this.made[name];
   }
 
+  /** The same, or null where the case has no such file. */
+  async ifThere(name) {
+    try {
+      return await this.voxels(name);
+    } catch (error) {
+      if (error.status === 404) return null;
+      throw error;
+    }
+  }
+
   async #made(name, url) {
     if (name === "subtraction") return minus(await this.voxels("early"), await this.voxels("pre"));
     if (name === "colours") return worthColour(await this.voxels("ser"), await this.voxels("subtraction"), this.width);

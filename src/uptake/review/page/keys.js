@@ -38,7 +38,7 @@ function keyName(event) {
   return `${event.ctrlKey || event.metaKey ? "ctrl+" : ""}${shift ? "shift+" : ""}${letter}`;
 }
 
-const NAMES = { ArrowUp: "↑", ArrowDown: "↓", ArrowLeft: "←", ArrowRight: "→", " ": "Space", PageUp: "PgUp", PageDown: "PgDn", Escape: "Esc" };
+const NAMES = { ArrowUp: "↑", ArrowDown: "↓", ArrowLeft: "←", ArrowRight: "→", " ": "Space", PageUp: "PgUp", PageDown: "PgDn", Escape: "Esc", Delete: "Del" };
 
 /** How a key is written in the help and on buttons. */
 export function shown(key) {

@@ -49,7 +49,7 @@ export class Panel {
       el("dd", { class: big ? "big" : "", "data-cc": swatch }, cc(value), el("span", { class: "unit", textContent: " cc" })),
     ];
     this.volumes.replaceChildren(...row("STV, primary", "primary", primary, true), ...row("Satellites", "satellite", satellite),
-      ...(ftv ? [...row(`FTV, SER > ${ftv.ser_threshold}`, "ftv", ftv.ftv_ser_cc), ...row(`FTV, PE ≥ ${ftv.pe_threshold_percent} %`, "ftv", ftv.ftv_pe_cc)] : []),
+      ...(ftv ? [...row(`FTV, SER > ${ftv.ser_threshold}`, "ftv", ftv.ftv_ser_cc), ...row(`FTV, PE ≥ ${ftv.pe_threshold_percent} %`, "ftv-pe", ftv.ftv_pe_cc)] : []),
     );
     this.from.textContent = start ? `Drawn from ${start}` : "";
   }
@@ -66,8 +66,8 @@ export class Panel {
   #images(of) {
     const { state, reason } = of.images;
     this.images.replaceChildren(
-      el("div", { class: "row" }, el("span", { class: `chip ${state}`, textContent: state === "unseen" ? "not judged yet" : state }), el("span", { class: "room" }),
-        this.#button("Accept", "acceptImages", { key: "Y" }), this.#button("Reject …", "rejectImages", { kind: "bad", key: "⇧ Y" })),
+      el("div", { class: "row" }, el("span", { class: `chip ${state}`, textContent: state === "unseen" ? "not judged" : state }), el("span", { class: "room" }),
+        this.#button("Accept", "acceptImages", { key: "Y" }), this.#button("Reject …", "rejectImages", { kind: "bad", title: "with a reason (⇧ Y)" })),
       reason ? el("small", { class: "said", textContent: reason }) : "",
     );
   }

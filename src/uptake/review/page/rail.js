@@ -12,9 +12,10 @@ export const HELPERS = [
   ["smooth", "o", "Smooth", "even out the edge", (mask, grid) => tools.smooth(mask, grid)],
   ["fill holes", "h", "Fill holes", "cavities become lesion", (mask, grid) => tools.fillHoles(mask, grid)],
   ["interpolate", "i", "Interpolate", "fill the slices between drawn ones, in the active plane", (mask, grid, stage) => tools.interpolate(mask, grid, stage.pane.plane.depth)],
-  ["largest component", "l", "Largest = primary", "the largest piece is the primary lesion, every other one a satellite", (mask, grid) => tools.largestIsPrimary(mask, grid)],
+  ["largest component", "l", "Main = largest", "the largest piece is the primary lesion, every other one a satellite", (mask, grid) => tools.largestIsPrimary(mask, grid)],
   ["remove satellites", "x", "Remove satellites", "one primary lesion stays", (mask, grid) => tools.removeSatellites(mask, grid)],
   ["drop beyond 2 cm", "j", "Drop > 2 cm off", "what is more than 20 mm from the largest piece goes", (mask, grid) => tools.dropBeyond(mask, grid)],
+  ["clear", "Delete", "Clear", "an empty mask", (mask) => mask.fill(0)],
 ];
 
 export class Rail {

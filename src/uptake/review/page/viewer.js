@@ -116,39 +116,65 @@ function withoutPasses(nv, work) {
   }
 }
 
-/** The subtraction as a solid, with the mask in it; turned with the mouse. */
+/** The subtraction as a solid with the mask in it, at half the resolution, so that it turns without a graphics card too. */
 export class Solid {
   static async on(canvas, grid) {
-    const nv = await attached(canvas, { isOrientCube: true });
-    nv.setSliceType(SLICE_TYPE.RENDER);
+    const nv = await attached(canvas, { isOrientCube: true, forceDevicePixelRatio: SOLID_RATIO });
+    nv.opts.sliceType = SLICE_TYPE.RENDER;
+    nv.scene.renderAzimuth = 160;
+    nv.scene.renderElevation = 15;
     return new Solid(nv, grid);
   }
 
   constructor(nv, grid) {
     this.nv = nv;
-    this.grid = grid;
+    this.whole = grid;
+    this.grid = { shape: grid.shape.map((n) => Math.ceil(n / 2)), spacing: grid.spacing.map((s) => 2 * s) };
   }
 
-  /** The grey image around the mask; once. */
-  async image(grey) {
-    const volume = await image(this.grid, grey);
-    volume.cal_min = 60;
-    this.nv.addVolume(volume);
-    this.nv.setVolumeRenderIllumination?.(0.6);
-    this.nv.setRenderAzimuthElevation(160, 15);
+  /** The grey image around the mask, once; and the mask: labels in RAS order with the colours [r, g, b] of 1 and 2. */
+  async begin(grey, labels, colours) {
+    const volume = await image(this.grid, halved(grey, this.whole.shape, this.grid.shape));
+    volume.cal_min = 70;
+    this.colours = colours;
+    const { nv } = this;
+    quietly(nv, () => {
+      nv.addVolume(volume);
+      nv.createEmptyDrawing();
+      const [r, g, b] = [0, 1, 2].map((c) => [0, ...colours.map((colour) => colour[c])]);
+      nv.setDrawColormap({ R: r, G: g, B: b, A: [0, 255, 255], labels: ["", "primary", "satellite"] });
+      nv.setDrawOpacity(1);
+    });
+    this.mask(labels);
   }
 
-  /** The mask, labels in RAS order, as it is now. colours: [r, g, b] of labels 1 and 2. */
-  mask(labels, colours) {
-    if (!this.nv.drawBitmap) {
-      this.nv.createEmptyDrawing();
-      this.nv.setDrawColormap({
-        R: [0, ...colours.map((c) => c[0])], G: [0, ...colours.map((c) => c[1])], B: [0, ...colours.map((c) => c[2])],
-        A: [0, 255, 255], labels: ["", "primary", "satellite"],
-      });
-      this.nv.setDrawOpacity(1);
-    }
-    this.nv.drawBitmap.set(labels);
+  /** The mask as it is now. */
+  mask(labels) {
+    this.nv.drawBitmap.set(halved(labels, this.whole.shape, this.grid.shape));
     this.nv.refreshDrawing(true);
   }
+}
+
+const SOLID_RATIO = 0.75;
+
+// Each of NiiVue's setters draws; casting rays is what costs.
+function quietly(nv, work) {
+  nv.drawScene = () => {};
+  try {
+    work();
+  } finally {
+    delete nv.drawScene;
+  }
+}
+
+// The largest of each 2 x 2 x 2 voxels.
+function halved(data, shape, half) {
+  const out = new Uint8Array(half[0] * half[1] * half[2]);
+  for (let z = 0, n = 0; z < shape[2]; z++) {
+    for (let y = 0; y < shape[1]; y++) {
+      const row = half[0] * ((y >> 1) + half[1] * (z >> 1));
+      for (let x = 0; x < shape[0]; x++, n++) if (data[n] > out[row + (x >> 1)]) out[row + (x >> 1)] = data[n];
+    }
+  }
+  return out;
 }

@@ -79,7 +79,7 @@ export class Voi {
     const { page } = this;
     if (this.now?.kept) await put(casePath(page.caseId, "voi"), { drop: true }).catch((error) => page.failed(error));
     this.now = null;
-    page.stage.painter.guide = await page.images.voxels("ftv");
+    page.stage.painter.guide = await page.images.ifThere("ftv");
     page.stage.painter.guideVersion = (page.stage.painter.guideVersion ?? 0) + 1;
     this.show();
     page.refresh();
