@@ -7,6 +7,7 @@ import math
 import shutil
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -139,8 +140,8 @@ def cohort(written: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(written, tmp_path / "cohort"))
 
 
-@pytest.fixture
-def bench(cohort: Path) -> Iterator[Workbench]:
+@contextmanager
+def answering(cohort: Path) -> Iterator[Workbench]:
     """A cohort's workbench, answering on a free port of the loopback address."""
     with listen(0) as listening:
         opened = Cohort(cohort)
@@ -150,9 +151,28 @@ def bench(cohort: Path) -> Iterator[Workbench]:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
         assert answers.wait(30)
+        try:
+            yield bench
+        finally:
+            server.should_exit = True
+            thread.join(30)
+
+
+@contextmanager
+def opened_by(bench: Workbench, name: str = "") -> Iterator[httpx.Client]:
+    """A browser that came by the printed link, and who reads in it."""
+    base = f"http://{ADDRESS}:{bench.sessions.port}"
+    with httpx.Client(base_url=base, headers={"origin": base, "x-uptake": "1"}, timeout=60) as client:
+        assert client.get("/", params={"token": bench.sessions.token}).status_code == 303
+        if name:
+            assert client.put("/api/session", json={"reader": name}).status_code == 200
+        yield client
+
+
+@pytest.fixture
+def bench(cohort: Path) -> Iterator[Workbench]:
+    with answering(cohort) as bench:
         yield bench
-        server.should_exit = True
-        thread.join(30)
 
 
 @pytest.fixture
@@ -168,21 +188,10 @@ def stranger(base: str) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture
-def enter(bench: Workbench, base: str) -> Iterator[Callable[[str], Reader]]:
+def enter(bench: Workbench) -> Iterator[Callable[[str], Reader]]:
     """Opens the printed link in a new browser and says who reads."""
-    clients = []
-
-    def entered(name: str) -> Reader:
-        client = httpx.Client(base_url=base, headers={"origin": base, "x-uptake": "1"}, timeout=60)
-        clients.append(client)
-        assert client.get("/", params={"token": bench.sessions.token}).status_code == 303
-        if name:
-            assert client.put("/api/session", json={"reader": name}).status_code == 200
-        return Reader(client, name)
-
-    yield entered
-    for client in clients:
-        client.close()
+    with ExitStack() as stack:
+        yield lambda name: Reader(stack.enter_context(opened_by(bench, name)), name)
 
 
 @pytest.fixture
