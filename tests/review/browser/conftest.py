@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -17,10 +18,12 @@ import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 import pytest
+from playwright.sync_api import Error, sync_playwright
 from tests.review.conftest import GRIDS, middle_mm, write_cohort
 
 from uptake.review.app import Workbench
 from uptake.review.server import viewer_installed
+
 
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
@@ -46,8 +49,7 @@ def browser() -> Iterator[Any]:
         pytest.skip("no Chromium on this machine: install it to test what the pages do")
     if not viewer_installed():
         pytest.skip("NiiVue is not there: `make viewer` fetches it from npm")
-    api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-    with api.sync_playwright() as playwright:
+    with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield launched
         launched.close()
@@ -87,9 +89,18 @@ class Page:
     def until(self, script: str, wanted: object = True) -> None:
         """Wait; the page's policy forbids Playwright's own way of waiting, which evaluates text inside the page."""
         deadline = time.monotonic() + PATIENCE_S
-        while (got := self.ask(script)) != wanted:
+        while (got := self._now(script)) != wanted:
             assert time.monotonic() < deadline, f"{script} is {got!r}, not {wanted!r}; {self.wrong}"
             time.sleep(0.03)
+
+    def _now(self, script: str) -> object:
+        """The value, or None while the tab goes from one page to the next."""
+        try:
+            return self.ask(script)
+        except Error as error:
+            if "Execution context was destroyed" not in str(error) and "Cannot find context" not in str(error):
+                raise
+            return None
 
     def open(self, path: str) -> Page:
         self.tab.goto(self.base + path)
@@ -187,12 +198,18 @@ def page(tabs: Callable[..., Page], link: str) -> Page:
     return tabs(link, "AB")
 
 
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
 @dataclass
 class Running:
     """`uptake review` as a process that can be killed."""
 
     cohort: Path
-    port: int
+    port: int = field(default_factory=_free_port)
     process: subprocess.Popen[str] | None = None
     link: str = ""
 
@@ -213,11 +230,6 @@ class Running:
 
 @pytest.fixture
 def running(cohort: Path) -> Iterator[Running]:
-    import socket
-
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = Running(cohort, port)
+    server = Running(cohort)
     yield server
     server.kill()

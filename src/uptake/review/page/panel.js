@@ -107,7 +107,7 @@ export class Panel {
     const table = rows.length ? el("table", { class: "small" }, el("thead", {}, el("tr", {}, ...head.map((h) => el("th", { scope: "col", textContent: h })))),
       el("tbody", {}, ...rows.map((cells) => el("tr", {}, ...cells.map((text) => el("td", { textContent: text })))))) : null;
     this.agreement.replaceChildren(
-      ...(table ? [table] : [el("p", { class: "quiet", textContent: of.blind ? "hidden while your read is blind" : "one reader so far" })]),
+      ...(table ? [table] : [el("p", { class: "quiet", textContent: of.blind ? "Hidden while your read is blind." : "Readers are compared once two have approved." })]),
       ...(state.consensus && state.compared.length ? [el("p", { class: "quiet", textContent: "Start the consensus from" }), el("div", { class: "pair" },
         ...state.compared.map((row) => el("button", { type: "button", "data-start": row.name, textContent: row.name, title: row.label, click: () => this.act.compare(row) })))] : []),
       ...(of.blind || !of.consensus ? [] : [el("p", {}, this.#button(state.consensus ? "Back to my own read" : "Consensus …", "consensus"))]),

@@ -84,8 +84,9 @@ export function segment(mask, image, grid, seed, { share = 0.5, reach = 30, valu
   const { shape } = grid;
   const threshold = halfway(image, grid, seed, share, reach);
   const limit = reach * reach;
-  const near = (voxel) => voxel.reduce((sum, v, a) => sum + ((v - seed[a]) * grid.spacing[a]) ** 2, 0) <= limit;
-  flood(shape, seed, (n, voxel) => image[n] >= threshold && near(voxel), (n) => {
+  const [dx, dy, dz] = grid.spacing;
+  const near = (x, y, z) => ((x - seed[0]) * dx) ** 2 + ((y - seed[1]) * dy) ** 2 + ((z - seed[2]) * dz) ** 2 <= limit;
+  flood(shape, seed, (n, x, y, z) => image[n] >= threshold && near(x, y, z), (n) => {
     if (mask[n] === 0) mask[n] = value;
   });
   return threshold;
@@ -107,31 +108,31 @@ function halfway(image, grid, seed, share, reach) {
   return middle + share * (clicked.reduce((sum, v) => sum + v, 0) / clicked.length - middle);
 }
 
-// Visits every voxel that a 6-connected path of wanted voxels joins to the seed.
+// Visits every voxel that a 6-connected path of wanted(n, x, y, z) voxels joins to the seed.
 function flood(shape, seed, wanted, visit) {
-  const seen = new Uint8Array(shape[0] * shape[1] * shape[2]);
-  const open = [at(shape, seed)];
-  seen[open[0]] = 1;
-  if (!wanted(open[0], seed)) return;
+  const [nx, ny, nz] = shape;
+  const seen = new Uint8Array(nx * ny * nz);
+  const open = [];
+  const look = (n, x, y, z) => {
+    if (seen[n] || !wanted(n, x, y, z)) return;
+    seen[n] = 1;
+    open.push(n);
+  };
+  look(at(shape, seed), ...seed);
   while (open.length) {
     const n = open.pop();
     visit(n);
-    const x = n % shape[0];
-    const y = Math.floor(n / shape[0]) % shape[1];
-    const z = Math.floor(n / (shape[0] * shape[1]));
-    for (const [dx, dy, dz] of SIX) {
-      const voxel = [x + dx, y + dy, z + dz];
-      if (voxel.some((v, a) => v < 0 || v >= shape[a])) continue;
-      const next = at(shape, voxel);
-      if (!seen[next] && wanted(next, voxel)) {
-        seen[next] = 1;
-        open.push(next);
-      }
-    }
+    const x = n % nx;
+    const y = Math.floor(n / nx) % ny;
+    const z = Math.floor(n / (nx * ny));
+    if (x > 0) look(n - 1, x - 1, y, z);
+    if (x < nx - 1) look(n + 1, x + 1, y, z);
+    if (y > 0) look(n - nx, x, y - 1, z);
+    if (y < ny - 1) look(n + nx, x, y + 1, z);
+    if (z > 0) look(n - nx * ny, x, y, z - 1);
+    if (z < nz - 1) look(n + nx * ny, x, y, z + 1);
   }
 }
-
-const SIX = [[-1, 0, 0], [1, 0, 0], [0, -1, 0], [0, 1, 0], [0, 0, -1], [0, 0, 1]];
 
 /** The box around everything drawn, widened by `margin` voxels and cut to the grid; null where nothing is drawn. */
 export function bounds(mask, shape, margin = 0) {
@@ -305,13 +306,16 @@ function binomial(part, shape, value) {
 export function grow(mask, grid, shrink = false) {
   inBox(mask, grid, 1, (part, { shape }) => {
     const before = part.slice();
-    const edge = (n, voxel) => SIX.map((d) => voxel.map((v, a) => v + d[a]))
-      .filter((v) => v.every((i, a) => i >= 0 && i < shape[a])).map((v) => before[at(shape, v)]);
+    const stride = [1, shape[0], shape[0] * shape[1]];
     let n = 0;
     each([0, 0, 0], shape.map((v) => v - 1), (voxel) => {
-      const around = edge(n, voxel);
-      if (shrink && before[n] && around.some((v) => v !== before[n])) part[n] = 0;
-      if (!shrink && !before[n]) part[n] = around.includes(PRIMARY) ? PRIMARY : around.includes(SATELLITE) ? SATELLITE : 0;
+      const touched = [0, 0, 0];
+      voxel.forEach((v, a) => {
+        if (v > 0) touched[before[n - stride[a]]]++;
+        if (v < shape[a] - 1) touched[before[n + stride[a]]]++;
+      });
+      if (shrink && before[n] && touched.some((count, value) => count > 0 && value !== before[n])) part[n] = 0;
+      if (!shrink && !before[n]) part[n] = touched[PRIMARY] ? PRIMARY : touched[SATELLITE] ? SATELLITE : 0;
       n++;
     });
   });
