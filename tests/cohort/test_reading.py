@@ -37,6 +37,8 @@ READ: tuple[tuple[str, Action], ...] = (("AB", "saved"), ("AB", "approved"))
         (log(("AB", "saved"), ("AB", "approved"), ("AB", "waiting")), "waiting", None),
         (log(("AB", "saved"), ("AB", "approved"), ("AB", "rejected")), "rejected", None),
         (log(("AB", "saved"), ("AB", "second read")), "second read", None),
+        (log(("AB", "saved"), ("AB", "second read"), ("AB", "approved")), "second read", ("AB", 1)),
+        (log(("AB", "saved"), ("AB", "second read"), ("AB", "waiting")), "waiting", None),
         (log(("AB", "saved"), ("AB", "second read"), ("CD", "saved"), ("CD", "rejected")), "rejected", None),
         (log(("AB", "saved"), ("AB", "approved"), ("CD", "saved"), ("CD", "approved")), "approved", ("CD", 1)),
         (
@@ -80,6 +82,12 @@ def test_a_second_read_is_blind_until_the_second_reader_has_decided() -> None:
     done = log(("AB", "saved"), ("AB", "second read"), ("CD", "saved"), ("CD", "approved"))
     assert not reading.is_blind(done, "CD")
     assert reading.second_read_by(done) is None
+
+
+def test_a_wish_that_was_taken_back_blinds_nobody() -> None:
+    entries = log(("AB", "saved"), ("AB", "second read"), ("AB", "waiting"))
+    assert not reading.is_blind(entries, "CD")
+    assert reading.is_blind((*entries, replace(entries[1], number=9)), "CD")
 
 
 def test_what_was_judged_last_counts() -> None:

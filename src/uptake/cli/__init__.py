@@ -175,7 +175,8 @@ def review(  # noqa: PLR0917 (options)
     if audit:
         write_audit(cohort, audit)
     if not (export or audit):
-        serve(cohort, host=host, port=port, browser=not no_browser, reader=reader, as_json=as_json)
+        wish = {"port": port, "browser": not no_browser, "reader": reader, "cases": tuple(case or ())}
+        serve(cohort, host, wish, as_json)
 
 
 @app.command()

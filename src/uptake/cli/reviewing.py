@@ -7,6 +7,7 @@ import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -15,7 +16,7 @@ from uptake.study import SettingsError
 EXTRA = ("starlette", "uvicorn")
 
 
-def serve(cohort: Path, *, host: str, port: int | None, browser: bool, reader: str, as_json: bool) -> None:
+def serve(cohort: Path, host: str, wish: dict[str, Any], as_json: bool) -> None:
     """Serve until interrupted. Raises SettingsError where the extra is not installed, or for a foreign address."""
     _need_extra()
     from uptake.review import server
@@ -32,10 +33,10 @@ def serve(cohort: Path, *, host: str, port: int | None, browser: bool, reader: s
         typer.echo(json.dumps({"url": link.url, "port": link.port}) if as_json else f"URL: {link.url}")
         sys.stdout.flush()
         # a browser that is opened may write to standard output, which holds the link alone
-        if browser:
+        if wish["browser"]:
             os.dup2(2, 1)
 
-    server.serve(cohort, port=port, reader=reader, browser=browser, ready=say)
+    server.serve(cohort, server.Wish(**wish), say)
 
 
 def export_cases(cohort: Path, tool: str, cases: list[str], to: Path | None, reader: str) -> None:

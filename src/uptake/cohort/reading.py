@@ -26,6 +26,7 @@ State = Literal["waiting", "draft", "approved", "rejected", "second read"]
 Images = Literal["unseen", "accepted", "rejected"]
 
 CONSENSUS = "consensus"
+NAME_LENGTH = 64
 REVISIONS = ("saved", "imported")
 DECISIONS = ("approved", "rejected", "second read", "waiting")
 
@@ -59,6 +60,11 @@ class Entry:
     corrupted: bool | None = None
     blind: bool = False
     details: str = ""
+
+
+def valid_name(name: str) -> bool:
+    """Whether a text can be a reader's name: 1 to 64 printable characters, and not the name of the joint chain."""
+    return name.isprintable() and 1 <= len(name.strip()) <= NAME_LENGTH and name.strip().casefold() != CONSENSUS
 
 
 def decided(action: Action, reader: str, revision: Entry) -> Entry:
@@ -144,9 +150,12 @@ def case_state(entries: Sequence[Entry], drafts: bool = False) -> State:
 
 
 def second_read_by(entries: Sequence[Entry]) -> str | None:
-    """Who asked for a second read that nobody else has answered yet, or None."""
-    asked = next((e for e in reversed(entries) if e.action == "second read"), None)
-    if asked is None or decision(entries, asked.chain) not in (asked, None):
+    """Who asked for a second read that nobody else has answered yet, or None.
+
+    Whoever asked may approve her own mask meanwhile; she takes the wish back with `waiting`.
+    """
+    asked = next(reversed(_asked(entries)), None)
+    if asked is None:
         return None
     answered = any(e.number > asked.number and e.chain != asked.chain and e.action in _ENDS for e in entries)
     return None if answered else asked.reader
@@ -154,8 +163,8 @@ def second_read_by(entries: Sequence[Entry]) -> str | None:
 
 def is_blind(entries: Sequence[Entry], reader: str) -> bool:
     """Whether a reader must not see the others' work on this case: a second read was asked of her, still undecided."""
-    asked = [e for e in entries if e.action == "second read" and e.reader != reader]
-    return bool(asked) and not any(e.reader == reader and e.action in (*_ENDS, "second read") for e in entries)
+    asked = any(e.reader != reader for e in _asked(entries))
+    return asked and not any(e.reader == reader and e.action in (*_ENDS, "second read") for e in entries)
 
 
 def images_state(entries: Sequence[Entry]) -> tuple[Images, str]:
@@ -177,6 +186,12 @@ def rating(entries: Sequence[Entry]) -> tuple[int | None, bool | None]:
     quality = next((e.quality for e in reversed(entries) if e.quality is not None), None)
     corrupted = next((e.corrupted for e in reversed(entries) if e.corrupted is not None), None)
     return quality, corrupted
+
+
+def _asked(entries: Sequence[Entry]) -> list[Entry]:
+    """The wishes for a second read that were not taken back."""
+    back = {e.chain: e.number for e in entries if e.action == "waiting"}
+    return [e for e in entries if e.action == "second read" and back.get(e.chain, 0) < e.number]
 
 
 _ENDS = ("approved", "rejected")

@@ -119,7 +119,7 @@ def recomputed(known: Acquired, found: FtvResult, first: Shape, last: Shape, fol
 
 
 def mask_bytes(found: FtvResult, folder: Path) -> bytes:
-    """The FTV mask (PE and SER rule) on the 1 mm grid as ``.nii.gz``."""
+    """The FTV mask (PE and SER rule) on the 1 mm grid as ``.nii``."""
     return nifti_bytes(resample_mask(found.ser_mask, grid_of(folder)))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from uptake import __version__
 from uptake.cohort import reading
 from uptake.cohort.reading import CONSENSUS, Entry
 from uptake.io import revisions
@@ -28,7 +28,7 @@ from uptake.review.bodies import JSON_BYTES, SPARE_BYTES, UPLOAD_BYTES, Bad, bod
 from uptake.review.guard import Guard, Session, Sessions, refused
 from uptake.review.leases import Leases
 from uptake.review.pages import Pages
-from uptake.review.volumes import Kept, grid_of, nifti_bytes, raw, volume
+from uptake.review.volumes import Kept, grid_of, nifti_bytes, raw, volume, zipped
 from uptake.review.worklist import Worklist
 from uptake.study import CohortError, Refusal, SettingsError
 from uptake.volume import Volume
@@ -183,12 +183,12 @@ def _endpoint(bench: Workbench, answer: Answer, limit: int) -> Callable[[Request
 
 def _session(asked: Asked) -> Response:
     names = sorted({e.reader for e in revisions.entries(asked.path)})
-    return JSONResponse({"reader": asked.reader or None, "readers": names, "version": __version__,
+    return JSONResponse({"reader": asked.reader or None, "readers": names, "version": metadata.version("uptake"),
                          "cohort": asked.path.resolve().name})  # fmt: skip
 
 
 def _name(asked: Asked) -> Response:
-    asked.session.reader = reader_name(parsed(asked.data).get("reader"), CONSENSUS)
+    asked.session.reader = reader_name(parsed(asked.data).get("reader"))
     return _session(asked)
 
 
@@ -341,7 +341,7 @@ def _file(path: Path, kind: str) -> Response:
 
 
 def _nifti(asked: Asked, data: bytes) -> Response:
-    return Response(raw(data) if "raw" in asked.request.query_params else data, media_type=NIFTI)
+    return Response(raw(data) if "raw" in asked.request.query_params else zipped(data), media_type=NIFTI)
 
 
 def _labels(voxels: bytes, folder: Path) -> Volume:

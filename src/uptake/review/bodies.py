@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from starlette.requests import Request
 
+from uptake.cohort.reading import CONSENSUS, valid_name
 from uptake.io.revisions import PRIMARY, SATELLITE
 from uptake.study import UptakeError
 from uptake.volume import Grid, Volume
@@ -17,7 +18,6 @@ JSON_BYTES = 64 * 1024
 SPARE_BYTES = 64 * 1024
 UPLOAD_BYTES = 256 * 2**20
 TEXT_LENGTH = 4000
-NAME_LENGTH = 64
 
 
 class Bad(UptakeError):
@@ -60,12 +60,10 @@ def text(values: dict[str, Any], name: str) -> str:
     return value
 
 
-def reader_name(value: object, reserved: str) -> str:
-    """A reader's name: 1 to 64 printable characters that are not the `reserved` word. Raises `Bad` 422."""
-    if not isinstance(value, str) or not value.strip().isprintable() or not 1 <= len(value.strip()) <= NAME_LENGTH:
-        raise Bad(422, "a reader's name has 1 to 64 printable characters", "give your name or initials")
-    if value.strip().casefold() == reserved:
-        raise Bad(422, f"{reserved!r} names the chain that readers agree on", "give your name or initials")
+def reader_name(value: object) -> str:
+    """A reader's name. Raises `Bad` 422 for what is none."""
+    if not isinstance(value, str) or not valid_name(value):
+        raise Bad(422, f"a reader's name has 1 to 64 printable characters and is not {CONSENSUS!r}", "give your name")
     return value.strip()
 
 

@@ -39,7 +39,7 @@ def final(cohort: Path, entries: Sequence[Entry]) -> dict[str, Volume]:
 
 
 def combined_bytes(cohort: Path, entries: Sequence[Entry], rule: str) -> bytes:
-    """A start for the consensus as ``.nii.gz``. Raises `Bad` 404 where fewer than two readers are final."""
+    """A start for the consensus as ``.nii``. Raises `Bad` 404 where fewer than two readers are final."""
     masks = [mask for name, mask in final(cohort, entries).items() if name != CONSENSUS]
     if rule not in get_args(Rule) or len(masks) < 2:
         raise Bad(404, "there is no such start", "two readers must have approved their masks")

@@ -11,10 +11,9 @@ from pathlib import Path
 import psutil
 import uvicorn
 
-from uptake.cohort.reading import CONSENSUS
+from uptake.cohort.reading import CONSENSUS, valid_name
 from uptake.io.store import open_cohort
 from uptake.review.app import Workbench, application
-from uptake.review.bodies import reader_name
 from uptake.review.guard import Sessions
 from uptake.review.pages import VIEWER, listed
 from uptake.review.worklist import Worklist
@@ -59,24 +58,34 @@ class Link:
     port: int
 
 
-def serve(
-    cohort: Path,
-    port: int | None = None,
-    reader: str = "",
-    browser: bool = True,
-    ready: Callable[[Link], None] = lambda _: None,
-) -> None:
-    """Serve a cohort's workbench until interrupted.
+@dataclass(frozen=True)
+class Wish:
+    """How a workbench is to be served. port: None: the usual one, or the next that is free. cases: empty: all."""
 
-    port: None: the usual one, or the next that is free. ready: told the link when the server answers.
-    Raises CohortError for no cohort, SettingsError for a port that cannot be had or a name that is none.
+    port: int | None = None
+    reader: str = ""
+    browser: bool = True
+    cases: tuple[str, ...] = ()
+
+
+def serve(cohort: Path, wish: Wish, ready: Callable[[Link], None]) -> None:
+    """Serve a cohort's workbench until interrupted; `ready` is told the link when the server answers.
+
+    Raises CohortError for no cohort, SettingsError for a port that cannot be had, a case or a reader's name that is
+    none.
     """
     opened = open_cohort(cohort)
-    listening = listen(port)
+    unknown = sorted(set(wish.cases) - set(opened.case_ids))
+    if unknown:
+        raise SettingsError(f"there is no case {', '.join(unknown)}; there are {', '.join(opened.case_ids) or 'none'}")
+    if wish.reader and not valid_name(wish.reader):
+        raise SettingsError(f"a reader's name has 1 to 64 printable characters and is not {CONSENSUS!r}")
+    listening = listen(wish.port)
     number = listening.getsockname()[1]
-    sessions = Sessions(number, reader=reader_name(reader, CONSENSUS) if reader else "")
+    sessions = Sessions(number, reader=wish.reader.strip())
     link = Link(f"http://{ADDRESS}:{number}/?token={sessions.token}", number)
-    server = server_of(Workbench(opened, sessions, Worklist(opened)), lambda: _announce(link, browser, ready))
+    bench = Workbench(opened, sessions, Worklist(opened, frozenset(wish.cases)))
+    server = server_of(bench, lambda: _announce(link, wish.browser, ready))
     with listening:
         server.run(sockets=[listening])
 

@@ -17,6 +17,7 @@ from uptake.preprocess.resample import resample, resample_mask
 from uptake.review.worklist import PHASES, phase_files
 from uptake.volume import Grid, Volume
 
+LEVEL = 1
 KEPT_BYTES = 256 * 2**20
 STRIDE = 3
 SER_RANGE = (0.0, 3.0)
@@ -67,15 +68,15 @@ def read_grid(path: Path) -> Grid:
 
 
 def nifti_bytes(volume: Volume) -> bytes:
-    """A volume as the bytes of a ``.nii.gz`` file."""
+    """A volume as the bytes of a ``.nii`` file."""
     with TemporaryDirectory() as folder:
-        path = Path(folder) / "volume.nii.gz"
+        path = Path(folder) / "volume.nii"
         write_volume(volume, path)
         return path.read_bytes()
 
 
 def volume(folder: Path, name: str, kept: Kept) -> bytes | None:
-    """A phase, map or mask of a case as ``.nii.gz``; None for a name that the table does not have, or no file."""
+    """A phase, map or mask as ``.nii`` or ``.nii.gz``; None for a name that is not in the table, or no file."""
     if name in PHASES:
         return phase_files(folder)[PHASES.index(name)].read_bytes()
     if name in MASKS:
@@ -88,6 +89,11 @@ def volume(folder: Path, name: str, kept: Kept) -> bytes | None:
             return None
         return kept.get((path, phase_files(folder)[0]), name, lambda: nifti_bytes(bring(path, grid_of(folder))))
     return None
+
+
+def zipped(data: bytes) -> bytes:
+    """A NIfTI file as gzip."""
+    return data if data[:2] == b"\x1f\x8b" else bytes(igzip.compress(data, LEVEL))
 
 
 def raw(data: bytes) -> bytes:

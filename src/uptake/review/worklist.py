@@ -34,16 +34,19 @@ class Worklist:
     """The cases that can be reviewed. What their files say is read again when a file changed."""
 
     cohort: Cohort
+    only: frozenset[str] = frozenset()
     kept: dict[str, tuple[tuple[int, ...], Facts]] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def case_ids(self) -> tuple[str, ...]:
-        """Every case with three harmonised phases: only those can be looked at."""
-        return tuple(case_id for case_id in self.cohort.case_ids if phase_files(self.cohort.case(case_id)))
+        """Every case with three harmonised phases, of `only` those where that is not empty."""
+        names = (name for name in self.cohort.case_ids if not self.only or name in self.only)
+        return tuple(name for name in names if phase_files(self.cohort.case(name)))
 
     def folder(self, case_id: str) -> Path | None:
         """The folder of a case that is in the list; None for any other name, whatever it says."""
-        if case_id not in {path.name for path in (self.cohort.path / "cases").iterdir()}:
+        known = {path.name for path in (self.cohort.path / "cases").iterdir()}
+        if case_id not in known or (self.only and case_id not in self.only):
             return None
         folder = self.cohort.case(case_id)
         return folder if phase_files(folder) else None

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from uptake.cohort.reading import CONSENSUS, Entry, decided
+from uptake.cohort.reading import CONSENSUS, Entry, decided, valid_name
 from uptake.io import revisions
 from uptake.io.dicom.seg import read_seg
 from uptake.io.forms import StudyFile
@@ -82,8 +82,8 @@ def import_masks(
     """
     if as_ not in KINDS:
         raise SettingsError(f"masks are imported as one of {', '.join(KINDS)}, not {as_!r}")
-    if reader.strip().casefold() == CONSENSUS or len(reader) > 64 or not reader.isprintable():
-        raise SettingsError(f"a reader's name has at most 64 printable characters and is not {CONSENSUS!r}")
+    if reader and not valid_name(reader):
+        raise SettingsError(f"a reader's name has 1 to 64 printable characters and is not {CONSENSUS!r}")
     opened = open_cohort(Path(cohort))
     settings = from_layers([read_toml(opened.path / "uptake.toml")])
     imported, refused = [], []
