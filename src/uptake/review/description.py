@@ -45,6 +45,7 @@ def describe(cohort: Path, folder: Path, reader: str, facts: Facts, kept: Kept) 
         "reader": chain(entries, reader, blind),
         "consensus": None if blind else chain(entries, CONSENSUS, blind),
         "draft": draft(cohort, case_id, reader),
+        "consensus_draft": None if blind else draft(cohort, case_id, CONSENSUS),
         "images": {"state": images, "reason": reason},
         "blind": blind,
     }
@@ -107,7 +108,7 @@ def draft(cohort: Path, case_id: str, name: str) -> dict[str, Any] | None:
         "start": found.start,
         "seconds_active": found.seconds_active,
         "volume_cc": found.volume_cc,
-        "url": f"/api/cases/{case_id}/draft?etag={found.etag}",
+        "url": f"/api/cases/{case_id}/draft?etag={found.etag}" + ("&chain=consensus" if name == CONSENSUS else ""),
     }
 
 

@@ -46,9 +46,10 @@ def test_a_reader_works_with_the_keyboard_alone(page: Page, cohort: Path) -> Non
     assert edits == ["clear", "pen", "pen", "interpolate"]
     page.press("d", "c", "Enter", *["ArrowLeft"] * 6, "Enter", *["ArrowUp"] * 6, "Enter", "'")
     assert page.ask("uptake.editor.history.edits.at(-1).name") == "contour"
+    page.save()
     page.press("Shift+Enter")
     page.until("uptake.of.reader.state", "approved")
-    assert actions(cohort, case_id) == ["images accepted", "saved", "approved"]
+    assert actions(cohort, case_id) == ["images accepted", "saved", "approved"], "what is saved is not saved again"
     page.press("?")
     assert page.ask("document.querySelector('dialog .keys').textContent.includes('approve')")
     page.press("Escape", "n")
@@ -78,6 +79,9 @@ def test_a_rejection_needs_a_reason_and_is_in_the_log_with_rating_and_corruption
     page.until("uptake.of.reader.state", "rejected")
     last = revisions.entries(cohort, "AXIAL")[-1]
     assert (last.action, last.reason, last.quality, last.corrupted) == ("rejected", "not a lesion", 2, True)
+    page.tab.click("[data-act=takeBack]")
+    page.until("uptake.of.reader.state", "waiting")
+    assert actions(cohort, "AXIAL") == ["rejected", "waiting"]
 
 
 def test_a_script_in_a_comment_is_shown_as_text(page: Page, tabs: Callable[..., Page], link: str) -> None:

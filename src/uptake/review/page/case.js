@@ -1,6 +1,7 @@
 // The page of one case: brings pictures, mask, tools, keeping and deciding together.
 
 import { casePath, get, post, Refused, volume } from "./api.js";
+import { caseKeys, SWITCHES } from "./casekeys.js";
 import { curve } from "./curve.js";
 import { Decider } from "./decider.js";
 import { ask, el, one, say } from "./dom.js";
@@ -8,7 +9,6 @@ import { Editor } from "./editor.js";
 import { Hands, TOOLS } from "./hands.js";
 import { Images, readOnto, VIEWS } from "./images.js";
 import { Keeper } from "./keep.js";
-import { Keys } from "./keys.js";
 import { orientation, toWorld } from "./nifti.js";
 import { COLOURS, greyPicture } from "./painter.js";
 import { Panel } from "./panel.js";
@@ -35,7 +35,7 @@ class Case {
     this.panel = new Panel(one("#panel"), { ...this.decider.acts(), ...this.voi.acts(), startFrom: (start) => this.startFrom(start) });
     this.rail = new Rail(one("#rail"), { hands: this.hands, editor: this.editor, stage: this.stage, act: this.#railActs() });
     this.stage.painter.labels = this.editor;
-    this.keys = this.#keys();
+    this.keys = caseKeys(this);
   }
 
   get chain() { return this.consensus ? this.of.consensus : this.of.reader; }
@@ -46,7 +46,8 @@ class Case {
     const [viewer, start] = await Promise.all([this.began.planes, this.#start(), this.images.voxels("early")]);
     await viewer.begin(this.grid);
     this.editor.begin(start.mask, start.parent);
-    this.keeper = new Keeper(this.where, this.editor, { etag: this.#draft?.etag, base: this.chain.revision, active: start.active });
+    this.keeper = new Keeper(this.where, this.editor, { etag: this.#draft?.etag, base: start.base ?? this.chain.revision, active: start.active });
+    this.keeper.revisedAt = start.said ? -1 : this.editor.edits; // what was restored is no revision yet
     this.keeper.addEventListener("state", () => this.#kept());
     if (start.unsent) this.keeper.flush();
     this.stage.viewer = viewer;
@@ -84,13 +85,14 @@ class Case {
     const unsent = await Keeper.unsent(this.where, this.grid).catch(() => null);
     if (unsent) {
       const { record } = unsent;
-      return { mask: unsent.mask, parent: record.start, active: record.active, unsent: true, said: `Restored what this browser had kept at ${new Date(record.saved).toLocaleTimeString()}.` };
+      return { mask: unsent.mask, parent: record.start, active: record.active, base: record.base, unsent: true, said: `Restored what this browser had kept at ${new Date(record.saved).toLocaleTimeString()}.` };
     }
     const draft = this.#draft;
     if (draft) {
-      return { mask: await this.#labels(draft.url), parent: draft.start, active: draft.seconds_active, said: `Restored your draft of ${new Date(draft.saved).toLocaleString()}.` };
+      return { mask: await this.#labels(draft.url), parent: draft.start, active: draft.seconds_active, base: draft.base, said: `Restored your draft of ${new Date(draft.saved).toLocaleString()}.` };
     }
-    const [first] = this.of.starts;
+    const newest = this.consensus && this.chain.history.findLast((row) => row.url && row.chain === "consensus");
+    const first = newest ? { url: newest.url, parent: `consensus:${newest.revision}` } : this.of.starts[0];
     if (!first) return { mask: new Uint8Array(this.grid.shape.reduce((p, n) => p * n, 1)), parent: "blank" };
     return { mask: await this.#labels(first.url), parent: first.parent };
   }
@@ -136,12 +138,12 @@ class Case {
       image: () => this.images.voxels(this.view === "pre" ? "pre" : VIEWS.find((v) => v.name === this.view).base),
       box: (plane, from, to) => this.voi.drawn(plane, from, to),
       window: () => ({ ...this.images.window }),
-      windowed: (low, high) => this.#windowed(low, high),
+      windowed: (low, high) => this.windowed(low, high),
       deepest: (voxel, plane) => this.#deepest(voxel, plane),
     };
   }
 
-  #windowed(low, high) {
+  windowed(low, high) {
     this.images.window = { low, high };
     this.windowing ??= requestAnimationFrame(() => { this.windowing = null; this.show(this.view); });
   }
@@ -218,6 +220,7 @@ class Case {
     document.title = this.caseId;
     one("#title").textContent = this.caseId;
     one("#report").href = this.of.report;
+    one("#report").hidden = this.of.blind;
     one("#flags").replaceChildren(...this.of.flags.slice(0, 3).map((f) => el("span", { class: `flag ${f.level}`, title: [f.text, f.remedy].filter(Boolean).join(" – "), textContent: f.check.replaceAll("_", " ") })));
     const button = (label, key, run, more) => el("button", { type: "button", click: run, ...more }, label, el("kbd", { textContent: key }));
     one("#views").append(
@@ -274,7 +277,7 @@ class Case {
     lease();
     setInterval(lease, 60000);
     addEventListener("pagehide", () => fetch(casePath(this.caseId, "close"), { method: "POST", keepalive: true, headers: { "X-Uptake": "1" } }));
-    one("#help").addEventListener("click", () => this.#help());
+    one("#help").addEventListener("click", () => this.keyHelp());
   }
 
   #where(voxel, curveToo) {
@@ -323,67 +326,8 @@ class Case {
     return undefined;
   }
 
-  #help() { ask({ title: "Keys", body: this.keys.help(el), actions: [{ name: "cancel", label: "Close", primary: true }] }); }
-
-  #keys() {
-    const move = (axis, by) => () => {
-      const { plane } = this.stage.pane;
-      const next = [...this.stage.cursor];
-      next[plane[axis]] += by * (axis === "across" && plane.mirrored ? -1 : 1);
-      this.stage.go(next);
-    };
-    const cycle = () => this.stage.activate(this.stage.order[(this.stage.order.indexOf(this.stage.active) + 1) % 3]);
-    const decide = this.decider.acts();
-    return new Keys([
-      ["Images", [
-        ...VIEWS.map((v, n) => ({ keys: [`${n + 1}`], label: v.label, run: () => this.show(v.name) })),
-        ...SWITCHES.map(([name, label, key]) => ({ keys: [key.toLowerCase()], label: `${label} on or off`, run: () => this.toggle(name) })),
-        { keys: ["w"], label: "the window as it was", run: () => this.#windowed(this.of.window.low, this.of.window.high) },
-      ]],
-      ["Moving", [
-        { keys: ["PageUp", "."], label: "next slice", run: () => this.stage.step(1) },
-        { keys: ["PageDown", ","], label: "slice before", run: () => this.stage.step(-1) },
-        { keys: ["ArrowLeft", "ArrowRight"], label: "move the cursor (Shift: 10)", run: (e) => move("across", e.key === "ArrowLeft" ? -1 : 1)() },
-        { keys: ["ArrowUp", "ArrowDown"], label: "", run: (e) => move("up", e.key === "ArrowUp" ? 1 : -1)() },
-        { keys: ["shift+ArrowLeft", "shift+ArrowRight"], label: "", run: (e) => move("across", e.key === "ArrowLeft" ? -10 : 10)() },
-        { keys: ["shift+ArrowUp", "shift+ArrowDown"], label: "", run: (e) => move("up", e.key === "ArrowUp" ? 10 : -10)() },
-        { keys: ["d"], label: "next plane", run: cycle },
-        { keys: [" "], label: "one plane or all", run: () => this.single() },
-        { keys: ["z"], label: "zoom to the lesion", run: () => { const b = bounds(this.editor.mask, this.grid.shape); if (b) this.stage.look(b.low, b.high); } },
-        { keys: ["shift+z"], label: "whole image", run: () => this.stage.fit() },
-        { keys: ["ctrl+ArrowUp", "ctrl+ArrowDown"], label: "zoom in, out (Ctrl wheel)", run: (e) => this.stage.zoomBy(e.key === "ArrowUp" ? 1.2 : 1 / 1.2) },
-      ]],
-      ["Drawing", [
-        ...Object.entries(TOOLS).map(([name, t]) => ({ keys: [t.key], label: t.label, run: () => this.tool(name) })),
-        { keys: ["Enter"], label: "the tool at the cursor", run: () => this.hands.press() },
-        { keys: ["'"], label: "close the contour", run: () => this.hands.press(true) },
-        { keys: ["[", "]"], label: "smaller, larger pen", run: (e) => this.hands.resize(e.key === "[" ? -1 : 1) },
-        { keys: ["q"], label: "ball or disc", run: () => { this.hands.ball = !this.hands.ball; this.rail.refresh(); } },
-        { keys: ["a"], label: "primary or satellite", run: () => this.label(3 - this.editor.label) },
-        { keys: ["Escape"], label: "drop the contour, back to looking", run: () => { if (!this.hands.escape()) this.tool("look"); } },
-      ]],
-      ["Whole mask", [
-        ...HELPERS.map(([name, key, label]) => ({ keys: key === "+" ? ["+", "="] : [key], label, run: () => this.help(name) })),
-        { keys: ["0"], label: "restore the start", run: () => this.editor.restart() },
-        { keys: ["ctrl+z"], label: "undo", run: () => this.undo() },
-        { keys: ["ctrl+y", "ctrl+shift+z"], label: "redo", run: () => this.redo() },
-      ]],
-      ["Deciding", [
-        { keys: ["y"], label: "accept the images", run: decide.acceptImages },
-        { keys: ["shift+y"], label: "reject the images", run: decide.rejectImages },
-        { keys: ["s", "ctrl+s"], label: "save a revision", run: decide.save },
-        { keys: ["shift+Enter"], label: "approve", run: decide.approve },
-        { keys: ["shift+r"], label: "reject", run: decide.reject },
-        { keys: ["shift+d"], label: "ask for a second read", run: decide.second },
-        { keys: ["n"], label: "next case", run: decide.next },
-        { keys: ["shift+w"], label: "worklist", run: () => { location.href = "/"; } },
-        { keys: ["?"], label: "these keys", run: () => this.#help() },
-      ]],
-    ]);
-  }
+  keyHelp() { ask({ title: "Keys", body: this.keys.help(el), actions: [{ name: "cancel", label: "Close", primary: true }] }); }
 }
-
-const SWITCHES = [["mask", "Mask", "M"], ["ftv", "FTV", "F"], ["voi", "VOI", "U"], ["cross", "Cross", "K"], ["solid", "3D", "T"]];
 
 // Spacing of the acquired grid along right, front and head: which plane was acquired.
 function acquiredSpacing(of, grid) {

@@ -3,6 +3,8 @@
 import { casePath, get, put, send } from "./api.js";
 import { ask, cc, say, when } from "./dom.js";
 
+const SAVED_FIRST = ["approved", "second read"];
+
 export class Decider {
   constructor(page) {
     this.page = page;
@@ -24,6 +26,7 @@ export class Decider {
       approve: () => this.#safe(() => this.#decide("approved")),
       reject: () => this.#safe(() => this.#reject()),
       second: () => this.#safe(() => this.#decide("second read")),
+      takeBack: () => this.#safe(() => this.#decide("waiting")),
       acceptImages: () => this.#safe(() => this.#images("accepted", "")),
       rejectImages: () => this.#safe(() => this.#rejectImages()),
       rate: (value) => { this.quality = this.quality === value ? null : value; this.page.refresh(); },
@@ -85,16 +88,15 @@ export class Decider {
     return true;
   }
 
-  // Something to save: edits since the last revision, or a start that nobody has made a revision of.
+  // Something to save: no revision yet, or edits since the last one.
   get #unsaved() {
     const { keeper, editor, chain } = this.page;
-    return keeper.state !== "saved" || keeper.dirty || chain.revision === 0 || this.page.of.draft !== null || editor.history.canUndo && editor.edits !== this.savedAt;
+    return chain.revision === 0 || editor.edits !== keeper.revisedAt;
   }
 
   async #decide(state, reason = "") {
     const { page } = this;
-    if (state !== "rejected" && this.#unsaved && !(await this.save())) return;
-    this.savedAt = page.editor.edits;
+    if (SAVED_FIRST.includes(state) && this.#unsaved && !(await this.save())) return;
     const { panel, caseId } = page;
     const body = { state, revision: page.chain.revision, reason, comment: panel.comment.value.trim(), quality: this.quality, corrupted: this.corrupted };
     try {

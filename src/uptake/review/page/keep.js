@@ -108,6 +108,7 @@ export class Keeper extends EventTarget {
     const path = casePath(this.of.caseId, "mask", { ...this.query, active: Math.round(this.active), start: this.editor.start });
     const row = await put(path, voxels, { seen });
     this.base = row.revision;
+    this.revisedAt = edits;
     this.etag = '"0"';
     this.active = 0;
     this.editor.start = `${row.chain}:${row.revision}`;

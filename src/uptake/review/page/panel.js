@@ -85,7 +85,8 @@ export class Panel {
       el("label", { class: "check" }, corrupted, "Image is corrupted"),
       this.comment,
       el("div", { class: "pair" }, this.#button("Approve", "approve", { key: "⇧ ⏎", kind: "primary", title: "saves first if there is something to save" }), this.#button("Reject …", "reject", { key: "⇧ R", kind: "bad" }),
-        this.#button("Second read", "second", { key: "⇧ D" }), this.#button("Next case", "next", { key: "N" })),
+        this.#button("Second read", "second", { key: "⇧ D" }), this.#button("Next case", "next", { key: "N" }),
+        ...(["approved", "rejected", "second read"].includes(state.chain.state) ? [this.#button("Take it back", "takeBack", { title: "the case waits again" })] : [])),
     );
   }
 
@@ -97,7 +98,7 @@ export class Panel {
       el("p", { class: "quiet", textContent: changed ? "changed here; not kept yet" : state.voi?.kept ? "kept: the next `uptake run` uses it" : words[0] }),
       el("div", { class: "pair" }, this.#button("Edit …", "voi"), this.#button("Draw", "drawVoi", { key: "B" }),
         ...(changed ? [this.#button("Keep for run", "keepVoi", { kind: "primary" })] : []),
-        ...(state.voi ? [this.#button("Back", "dropVoi", { title: "the box as it was" })] : [])),
+        ...(state.voi || of.voi.source === "reader" ? [this.#button("Back", "dropVoi", { title: "the box that the study came with" })] : [])),
     );
   }
 

@@ -15,6 +15,7 @@ const OPTIONS = {
 const IDENTITY = [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1];
 
 async function attached(canvas, more = {}) {
+  if (!document.createElement("canvas").getContext("webgl2")) throw new Error("This browser has no WebGL 2, which the images need: try another one, or switch hardware acceleration on");
   const nv = new Niivue({ ...OPTIONS, ...more });
   await nv.attachToCanvas(canvas);
   return nv;

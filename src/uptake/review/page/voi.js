@@ -77,7 +77,9 @@ export class Voi {
 
   async #drop() {
     const { page } = this;
-    if (this.now?.kept) await put(casePath(page.caseId, "voi"), { drop: true }).catch((error) => page.failed(error));
+    if (this.now?.kept || this.#voi.source === "reader") {
+      await put(casePath(page.caseId, "voi"), { drop: true }).then(() => say("The next `uptake run` uses the study's own box."), (error) => page.failed(error));
+    }
     this.now = null;
     page.stage.painter.guide = await page.images.ifThere("ftv");
     page.stage.painter.guideVersion = (page.stage.painter.guideVersion ?? 0) + 1;
