@@ -173,6 +173,19 @@ def test_masks_that_were_removed_come_back_with_the_next_run(cohort: Path, brows
     assert mask.read_bytes() == kept
 
 
+def test_an_approved_mask_that_was_lost_is_a_refusal_of_its_case_alone(cohort: Path, browser: httpx.Client) -> None:
+    draw(browser)
+    decide(browser, "approved")
+    (mask,) = (cohort / "review/masks").glob("*.nii.gz")
+    mask.unlink()
+    result = uptake.run((), cohort)
+    refused = {case.case_id: case.refusal for case in result.cases if case.refusal}
+    assert refused[CASE].code == "unreadable-file"
+    assert "is missing" in refused[CASE].found
+    assert list(refused) == [CASE]
+    assert rows(cohort / "tables/refusals.csv")[0]["case_id"] == CASE
+
+
 def test_an_imported_mask_is_a_revision_like_one_that_was_drawn(cohort: Path, tmp_path: Path) -> None:
     shutil.copy(cohort / f"cases/{CASE}/masks/stv_proposal.nii.gz", tmp_path / f"{CASE}.nii.gz")
     taken = uptake.import_masks(cohort, tmp_path / f"{CASE}.nii.gz", as_="reader", reader="Dr A", cases=[CASE])

@@ -12,7 +12,7 @@ import pytest
 from uptake.cohort.reading import Entry
 from uptake.io import revisions
 from uptake.io.revisions import Draft, Stale
-from uptake.study import CohortError
+from uptake.study import CohortError, Refusal
 from uptake.volume import Grid, Volume
 
 GRID = Grid((4, 5, 6), np.diag((1.0, 1.0, 1.0, 1.0)))
@@ -103,3 +103,15 @@ def test_a_file_that_is_no_record_is_said_so(tmp_path: Path) -> None:
     (tmp_path / revisions.FILE).write_bytes(b"no database at all" * 100)
     with pytest.raises(CohortError, match="readers' record"):
         revisions.entries(tmp_path)
+
+
+@pytest.mark.parametrize("how", ["missing", "changed"])
+def test_a_mask_file_that_is_not_what_was_saved_is_refused(tmp_path: Path, how: str) -> None:
+    made = revisions.save_revision(tmp_path, FIRST, labels(3), 0, None)
+    path = revisions.mask_path(tmp_path, made)
+    if how == "missing":
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes() + b"x")
+    with pytest.raises(Refusal, match=f"revision 1 of AB is {how}"):
+        revisions.read_labels(tmp_path, made)

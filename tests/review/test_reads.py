@@ -10,7 +10,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from tests.review.conftest import Reader, ball, middle_mm
+from tests.review.conftest import Reader, ball, middle_mm, packed
 
 from uptake.cohort import reading
 from uptake.io import revisions
@@ -125,6 +125,17 @@ def test_a_blind_second_mask_replaces_nobodys_and_the_consensus_replaces_both(
     assert force is not None
     assert force.chain == "consensus"
     assert ab.client.get(CASE).json()["consensus"]["state"] == "approved"
+
+
+def test_a_draft_of_the_consensus_is_nobodys_own_and_hidden_from_a_blind_reader(asked: tuple[Reader, Reader]) -> None:
+    ab, cd = asked
+    body = packed(np.zeros(ab.grid("OBLIQUE").shape, np.uint8))
+    assert ab.put(f"{CASE}/draft", body, 0, chain="consensus").status_code == 200
+    seen = ab.client.get(CASE).json()
+    assert seen["draft"] is None
+    assert ab.client.get(seen["consensus_draft"]["url"]).status_code == 200
+    assert cd.client.get(CASE).json()["consensus_draft"] is None
+    assert cd.client.get(seen["consensus_draft"]["url"]).status_code == 403
 
 
 def test_a_revision_can_be_looked_at_and_started_from(reader: Reader) -> None:

@@ -62,6 +62,15 @@ def test_a_case_without_harmonised_images_is_not_in_the_list(reader: Reader, coh
     assert reader.client.get("/api/cases/OBLIQUE").status_code == 404
 
 
+def test_refused_cases_are_named_beside_the_list(reader: Reader, cohort: Path) -> None:
+    assert reader.client.get("/api/cases").json()["refused"] == []
+    (cohort / "tables").mkdir()
+    table = "case_id,source,code,found,allowed,remedy\nLOST,,missing-slice,a gap,none,look\n"
+    (cohort / "tables/refusals.csv").write_text(table)
+    (row,) = reader.client.get("/api/cases").json()["refused"]
+    assert (row["case_id"], row["code"], row["found"]) == ("LOST", "missing-slice", "a gap")
+
+
 def test_a_run_beside_the_review_is_seen(reader: Reader, cohort: Path) -> None:
     before = rows(reader)["AXIAL"]["ftv_cc"]
     (cohort / "cases/AXIAL/ftv.json").write_text('{"ftv_ser_cc": 12.5}')

@@ -25,7 +25,7 @@ import numpy as np
 from uptake.cohort.reading import Entry, latest_revision
 from uptake.io.files import writable
 from uptake.io.nifti import read_volume, write_volume
-from uptake.study import CohortError, UptakeError
+from uptake.study import Code, CohortError, Refusal, UptakeError
 from uptake.volume import Grid, Volume
 
 FILE = "review/review.sqlite"
@@ -190,15 +190,30 @@ def mask_path(cohort: Path, entry: Entry) -> Path:
     return cohort / MASKS / f"{entry.sha256}.nii.gz"
 
 
+def mask_bytes(cohort: Path, entry: Entry) -> bytes:
+    """The bytes of a revision's mask file. Raises `Refusal` UNREADABLE where they are not those that were saved."""
+    path = mask_path(cohort, entry)
+    data = path.read_bytes() if path.is_file() else b""
+    if hashlib.sha256(data).hexdigest() != entry.sha256:
+        raise Refusal(
+            Code.UNREADABLE,
+            found=f"the mask of revision {entry.revision} of {entry.chain} is {'changed' if data else 'missing'}",
+            allowed="the file that was saved, with the SHA-256 that stands in the readers' log",
+            remedy=f"put {MASKS}/{entry.sha256}.nii.gz back from a copy, or approve another revision",
+        )
+    return data
+
+
 def read_labels(cohort: Path, entry: Entry) -> Volume:
-    """A revision's labels (uint8) on the 1 mm grid."""
+    """A revision's labels (uint8) on the 1 mm grid. Raises `Refusal` UNREADABLE, see `mask_bytes`."""
+    mask_bytes(cohort, entry)
     return read_volume(mask_path(cohort, entry))
 
 
 def read_primary(cohort: Path, entry: Entry) -> tuple[Volume, Volume | None]:
     """The primary lesion of a revision on the 1 mm grid, and on the acquired one where it was drawn there."""
     labels = read_labels(cohort, entry)
-    drawn = read_volume(cohort / MASKS / f"{entry.details}.nii.gz") if entry.details else None
+    drawn = read_labels(cohort, replace(entry, sha256=entry.details)) if entry.details else None
     return primary(labels), primary(drawn) if drawn else None
 
 

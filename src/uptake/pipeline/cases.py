@@ -45,8 +45,9 @@ def make_case(task: CaseTask, on_step: Callable[[str], None] = lambda _: None) -
     record = _with_source(cohort.record(task.case_id), task.source)
     place = _place(cohort, record)
     try:
-        write_masks(readings(cohort, task.case_id), task.settings.resample)
         run = run_steps(STEPS, place, task.settings, case_inputs(cohort, record, task.settings, task.source), on_step)
+        if run.refusal is None:
+            write_masks(readings(cohort, task.case_id), task.settings.resample)
     except Refusal as error:  # the record itself could not be written
         return CaseResult(
             task.case_id, refusal=RefusalRecord(error.code.value, error.found, error.allowed, error.remedy)

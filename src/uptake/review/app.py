@@ -194,7 +194,7 @@ def _name(asked: Asked) -> Response:
 
 def _cases(asked: Asked) -> Response:
     rows = asked.bench.worklist.rows(asked.reader, asked.bench.leases.all())
-    return JSONResponse({"cases": rows})
+    return JSONResponse({"cases": rows, "refused": asked.bench.worklist.refused()})
 
 
 def _case(asked: Asked) -> Response:
@@ -217,11 +217,13 @@ def _revision(asked: Asked) -> Response:
         raise Bad(404, "there is no such revision", "see the case's history")
     if reading.is_blind(entries, asked.reader) and found.reader != asked.reader:
         raise Bad(403, "this is a blind second read", "decide on your own read first")
-    return _nifti(asked, revisions.mask_path(asked.path, found).read_bytes())
+    return _nifti(asked, revisions.mask_bytes(asked.path, found))
 
 
 def _draft(asked: Asked) -> Response:
     chain = writes.chain_name(asked.request.query_params.get("chain", ""), asked.reader)
+    if chain == CONSENSUS:
+        _seen_entries(asked)
     found = revisions.read_draft(asked.path, asked.folder.name, chain)
     if found is None:
         raise Bad(404, "there is no draft", "start from a mask of the case")

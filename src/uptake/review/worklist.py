@@ -61,6 +61,16 @@ class Worklist:
             for case_id in self.case_ids()
         ]
 
+    def refused(self) -> list[dict[str, str]]:
+        """Cases that could not be made, and why: they cannot be looked at, and should not be forgotten either."""
+        path = self.cohort.path / "tables/refusals.csv"
+        if not path.is_file():
+            return []
+        with path.open(newline="", encoding="utf-8") as handle:
+            return [
+                {name: row[name] for name in ("case_id", "code", "found", "remedy")} for row in csv.DictReader(handle)
+            ]
+
     def facts(self, case_id: str) -> Facts:
         """What the files of a case say, read again only if one of them changed."""
         folder = self.cohort.case(case_id)
