@@ -115,3 +115,11 @@ def test_a_mask_file_that_is_not_what_was_saved_is_refused(tmp_path: Path, how: 
         path.write_bytes(path.read_bytes() + b"x")
     with pytest.raises(Refusal, match=f"revision 1 of AB is {how}"):
         revisions.read_labels(tmp_path, made)
+
+
+def test_a_folder_that_cannot_be_written_to_can_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = revisions.save_revision(tmp_path, FIRST, labels(3), 0, None)
+    monkeypatch.setattr("uptake.io.revisions.os.access", lambda path, mode: False)
+    assert revisions.entries(tmp_path) == (made,)
+    with pytest.raises(CohortError, match="readonly"):
+        revisions.save_revision(tmp_path, FIRST, labels(2), 1, None)

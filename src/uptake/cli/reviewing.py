@@ -32,6 +32,7 @@ def serve(cohort: Path, host: str, wish: dict[str, Any], as_json: bool) -> None:
     def say(link: server.Link) -> None:
         typer.echo(json.dumps({"url": link.url, "port": link.port}) if as_json else f"URL: {link.url}")
         sys.stdout.flush()
+        typer.echo("uptake: the review runs until Ctrl-C; whoever has the link can read and write", err=True)
         # a browser that is opened may write to standard output, which holds the link alone
         if wish["browser"]:
             os.dup2(2, 1)

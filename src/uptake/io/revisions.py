@@ -12,6 +12,7 @@ import dataclasses
 import hashlib
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -32,6 +33,8 @@ FILE = "review/review.sqlite"
 MASKS = "review/masks"
 PRIMARY, SATELLITE = 1, 2
 """The labels of a reader's mask: the primary lesion, and satellites beside it."""
+TIMEOUT_S = 30.0
+_first = threading.Lock()
 
 COLUMNS = tuple(item.name for item in dataclasses.fields(Entry) if item.name != "number")
 _KINDS = {"revision": "INTEGER", "quality": "INTEGER", "corrupted": "INTEGER", "blind": "INTEGER"} | dict.fromkeys(
@@ -87,15 +90,14 @@ def opened(cohort: Path) -> Iterator[sqlite3.Connection]:
     path = cohort / FILE
     with writable(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-    connection = sqlite3.connect(path, timeout=30, isolation_level=None)
     try:
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
-        if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
-            connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version=1; COMMIT;")
+        connection = _connected(path)
+    except sqlite3.DatabaseError as error:
+        raise _unusable(error) from error
+    try:
         yield connection
     except sqlite3.DatabaseError as error:
-        raise CohortError(f"{FILE} cannot be used as the readers' record: {error}") from error
+        raise _unusable(error) from error
     finally:
         connection.close()
 
@@ -271,6 +273,29 @@ def drafts(cohort: Path) -> Mapping[str, tuple[str, ...]]:
         for case_id, chain in connection.execute("SELECT case_id, chain FROM drafts ORDER BY case_id, chain"):
             found[case_id] = (*found.get(case_id, ()), chain)
     return found
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    """A connection ready for use. A folder that cannot be written to is read as it is, with what was not yet merged."""
+    if not os.access(path.parent, os.W_OK):
+        merged = not path.with_name(f"{path.name}-wal").is_file()
+        address = f"{path.resolve().as_uri()}?{'immutable=1' if merged else 'mode=ro'}"
+        return sqlite3.connect(address, timeout=TIMEOUT_S, isolation_level=None, uri=True)
+    connection = sqlite3.connect(path, timeout=TIMEOUT_S, isolation_level=None)
+    try:
+        with _first:  # the change of mode does not wait for others
+            connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
+            connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version=1; COMMIT;")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _unusable(error: sqlite3.DatabaseError) -> CohortError:
+    return CohortError(f"{FILE} cannot be used as the readers' record: {error}")
 
 
 def _draft(connection: sqlite3.Connection, case_id: str, chain: str) -> Draft | None:
