@@ -7,7 +7,7 @@ PYTEST_ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
-CODE := src tests docs benchmarks
+CODE := src tests docs benchmarks viewer
 
 # An editable installation knows modules by name and holds the compiled kernels: it is made anew when a module is
 # added, moved or removed, or a kernel changed.
@@ -16,15 +16,15 @@ INSTALLED := $(VENV)/installed-$(MODULES).stamp
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check format lint types imports docs pages lock clean
+.PHONY: help demo test check format lint types imports docs pages lock viewer wheel clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
-demo: $(INSTALLED)  ## a phantom cohort through everything; prints the path of the report
+demo: $(INSTALLED) viewer  ## a phantom cohort through everything; prints the path of the report
 	$(BIN)/uptake demo
 
-test: $(INSTALLED)  ## the whole test suite; PYTEST_ARGS="-k bias" for a part of it
+test: $(INSTALLED) viewer  ## the whole test suite; PYTEST_ARGS="-k bias" for a part of it
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 check: lint types imports docs test  ## what to run before every commit
@@ -56,8 +56,15 @@ lock:  ## resolve the dependencies anew into requirements.lock
 	build/lock/bin/uv pip compile --universal --fork-strategy fewest --python-version 3.11 --upgrade --all-extras \
 	  --no-emit-package uptake --no-annotate --no-header --no-emit-index-url --quiet --output-file requirements.lock pyproject.toml
 
+# Without npm, or without a way to it, this warns and goes on: everything but `uptake review` works.
+viewer: $(INSTALLED)  ## the viewer of the review page, from npm as package-lock.json pins it
+	@$(BIN)/python viewer/fetch.py || true
+
+wheel: viewer  ## a wheel in dist, with the viewer and its licences
+	$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist .
+
 clean:  ## remove everything that make has made
-	rm -rf $(VENV) build demo docs/_build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage
+	rm -rf $(VENV) build demo docs/_build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage src/uptake/review/page/vendor
 
 # Every package of the lock is named with its version, so pip has nothing to resolve (--no-deps); what is
 # never imported is never compiled (--no-compile). Both together halve the time of an installation.

@@ -33,6 +33,7 @@ PROMISED = {
     "run": {"--out", "--case", "--jobs", "--scheduler", "--voi", "--settings", "--set", "--dry-run", "--json"},
     "status": {"--case", "--json"},
     "import": {"--as", "--reader", "--case", "--dry-run", "--json"},
+    "review": {"--port", "--no-browser", "--reader", "--host", "--export", "--to", "--audit", "--case", "--json"},
     "report": {"--case", "--jobs", "--dry-run", "--json"},
     "features": {
         "--panel",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from uptake.io.nifti import read_mask, write_volume
 from uptake.io.roi import RoiBox, box_on_grid, parse_box, read_roi_xml
@@ -20,12 +21,13 @@ TRUTH_MASKS = ("masks/stv_truth.nii.gz", "masks/stv_truth_acquired.nii.gz")
 
 @dataclass(frozen=True)
 class GivenVoi:
-    """A volume of interest as given: one box in column, row, slice; or boxes in RAS mm; or a mask."""
+    """A volume of interest as given: one box in column, row, slice; or boxes in RAS mm; or a mask. `by`: by whom."""
 
     words: str
     box: Box | None = None
     rois: tuple[RoiBox, ...] = ()
     mask: Volume | None = None
+    by: Literal["user", "reader"] = "user"
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def load_given(folder: Path) -> GivenVoi | None:
 def on_grid(given: GivenVoi, grid: Grid, layout: Layout) -> UserVoi:
     """A given VOI in voxels of `grid`: the first region that is no omit region is the VOI, omit regions its holes."""
     if not given.rois:
-        return UserVoi(given.words, given.box, given.mask)
+        return UserVoi(given.words, given.box, given.mask, by=given.by)
     wanted = [roi for roi in given.rois if not roi.omit]
     omit = tuple(box_on_grid(roi, grid, layout) for roi in given.rois if roi.omit)
     return UserVoi(given.words, box_on_grid(wanted[0], grid, layout), omit=omit)

@@ -8,18 +8,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from uptake.io.dicom.scan import StudySource
-from uptake.io.given import (
-    READER_MASKS,
-    TRUTH_MASKS,
-    VOI_FILE,
-    VOI_MASK,
-    GivenVoi,
-    load_given,
-    load_stv,
-    write_given,
-)
+from uptake.io.given import TRUTH_MASKS, VOI_FILE, VOI_MASK, GivenVoi, load_stv, write_given
 from uptake.io.store import CaseRecord, Cohort, RefusalRecord
 from uptake.pipeline.plan import Todo
+from uptake.pipeline.readers import masks_current, reader_input, readings, voi_input, write_masks
 from uptake.pipeline.runner import ABSENT, Input, Place, file_key, run_steps, todo
 from uptake.pipeline.settings import Settings
 from uptake.pipeline.steps import STEPS, CaseSource
@@ -57,8 +49,10 @@ def make_case(task: CaseTask, on_step: Callable[[str], None] = lambda _: None) -
     record = _with_source(cohort.record(task.case_id), task.source)
     place = _place(cohort, record)
     try:
-        inputs = case_inputs(cohort, record, task.source)
+        inputs = case_inputs(cohort, record, task.settings, task.source)
         run = run_steps(STEPS, place, task.settings, inputs, on_step, threads=task.threads)
+        if run.refusal is None:
+            write_masks(readings(cohort, task.case_id), task.settings.resample)
     except Refusal as error:  # the record itself could not be written
         return CaseResult(
             task.case_id, refusal=RefusalRecord(error.code.value, error.found, error.allowed, error.remedy)
@@ -68,7 +62,10 @@ def make_case(task: CaseTask, on_step: Callable[[str], None] = lambda _: None) -
 
 def finished_case(task: CaseTask) -> CaseResult | None:
     """The result of a case that has nothing to do, its standing refusal included; None where there is work."""
-    todos = case_todo(Cohort(task.cohort), task.case_id, task.settings, task.source)
+    cohort = Cohort(task.cohort)
+    if not masks_current(readings(cohort, task.case_id)):
+        return None
+    todos = case_todo(cohort, task.case_id, task.settings, task.source)
     awaits = tuple(t.step.awaits for t in todos if t.awaited and t.key == ABSENT)
     for item in todos:
         if item.reason:
@@ -87,20 +84,20 @@ def case_todo(
 ) -> tuple[Todo, ...]:
     """What would be done of a case, and why; `voi`: as if this one had been given."""
     record = _with_source(cohort.record(case_id), source)
-    inputs = case_inputs(cohort, record, source)
+    inputs = case_inputs(cohort, record, settings, source)
     if voi is not None:
         inputs["roi"] = Input(_voi_key(voi))
     return todo(STEPS, _place(cohort, record), settings, inputs)
 
 
-def case_inputs(cohort: Cohort, record: CaseRecord, source: StudySource | None) -> dict[str, Input]:
-    """What a case gets from outside: its files, a given VOI, a phantom's truth, a reader's mask."""
-    folder = cohort.case(record.case_id)
+def case_inputs(cohort: Cohort, record: CaseRecord, settings: Settings, source: StudySource | None) -> dict[str, Input]:
+    """What a case gets from outside: its files, a given VOI, a phantom's truth, a reader's approved mask."""
+    folder, done = cohort.case(record.case_id), readings(cohort, record.case_id)
     return {
         "source": Input(record.source_key or ABSENT, lambda: _source(record, source)),
-        "roi": Input(_given_key(folder), lambda: load_given(folder)),
+        "roi": voi_input(done),
         "truth": Input(file_key(folder / TRUTH_MASKS[0]), lambda: load_stv(folder, TRUTH_MASKS)),
-        "reader": Input(file_key(folder / READER_MASKS[0]), lambda: load_stv(folder, READER_MASKS)),
+        "reader": reader_input(done, settings.resample),
     }
 
 

@@ -7,13 +7,13 @@ import json
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from importlib import metadata
 from pathlib import Path
 
 from uptake.cohort.checks import Finding
 from uptake.features import Feature, catalogue
-from uptake.io import forms
+from uptake.io import forms, revisions
 from uptake.io.files import write_bytes_whole
 from uptake.io.forms import CaseFeatures, StudyFile
 from uptake.io.store import (
@@ -25,7 +25,9 @@ from uptake.io.store import (
     write_cohort_record,
 )
 from uptake.io.tables import Sheet, write_csv, write_xlsx
+from uptake.io.values import to_plain
 from uptake.pipeline.plan import Step
+from uptake.pipeline.readers import ReviewRow, review_rows
 from uptake.pipeline.runner import Input, Place, Run, run_steps
 from uptake.pipeline.settings import Settings
 from uptake.preprocess.breast import BreastNumbers
@@ -63,6 +65,7 @@ class Tables:
     checks: tuple[Row, ...]
     refusals: tuple[Row, ...]
     dictionary: tuple[Row, ...]
+    review: tuple[ReviewRow, ...] = ()
 
 
 def collect(cohort: Cohort, settings: Settings) -> Run:
@@ -79,14 +82,16 @@ def collect(cohort: Cohort, settings: Settings) -> Run:
         for _, items in sorted(record.refused_sources.items())
         for item in items
     )
+    reviewed = review_rows(revisions.entries(cohort.path), cohort.case_ids)
     inputs = {
         "cases": Input(_cases_key(cases), lambda: tuple(_glance(cohort, case) for case in cases)),
         "refused_sources": Input(_hash(refused), lambda: refused),
+        "review": Input(_hash(to_plain(reviewed)), lambda: reviewed),
     }
     return run_steps(COHORT_STEPS, place, settings, inputs)
 
 
-def tables(cases: Sequence[Glance], refused_sources: Sequence[Row]) -> Tables:
+def tables(cases: Sequence[Glance], refused_sources: Sequence[Row], review: Sequence[ReviewRow] = ()) -> Tables:
     """The cohort's tables."""
     of_cases = tuple(
         {"case_id": case.case_id, "source": "", **_refusal_row(case.refusal)} for case in cases if case.refusal
@@ -98,6 +103,7 @@ def tables(cases: Sequence[Glance], refused_sources: Sequence[Row]) -> Tables:
         checks=tuple({"case_id": case.case_id, **vars(item)} for case in cases for item in case.findings),
         refusals=(*of_cases, *refused_sources),
         dictionary=_dictionary(cases),
+        review=tuple(review),
     )
 
 
@@ -117,7 +123,7 @@ def index(cases: Sequence[Glance], refused_sources: Sequence[Row]) -> str:
 def _write_tables(folder: Path, value: Tables) -> tuple[str, ...]:
     names = []
     for name, columns in TABLE_COLUMNS.items():
-        rows = getattr(value, name)
+        rows = [row if isinstance(row, dict) else vars(row) for row in getattr(value, name)]
         write_csv(columns or _columns(rows), rows, folder / f"tables/{name}.csv")
         names.append(f"tables/{name}.csv")
     columns = _columns(value.features)
@@ -146,10 +152,11 @@ TABLE_COLUMNS: dict[str, tuple[str, ...]] = {
     "features": (),
     "checks": ("case_id", "check", "status", "found", "allowed", "remedy"),
     "refusals": ("case_id", "source", "code", "found", "allowed", "remedy"),
+    "review": tuple(item.name for item in fields(ReviewRow)),
 }
 
 COHORT_STEPS = (
-    Step("tables", tables, ("cases", "refused_sources"), (), Form(_write_tables, _unread, _unread)),
+    Step("tables", tables, ("cases", "refused_sources", "review"), (), Form(_write_tables, _unread, _unread)),
     Step("index", index, ("cases", "refused_sources"), (), Form(_write_index, _unread, _unread)),
 )
 """What is made of all cases together."""

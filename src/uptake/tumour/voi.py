@@ -16,7 +16,7 @@ from uptake.study import Box, Code, Recorded, Refusal, SettingsError
 from uptake.volume import Array, Layout, Shape, Volume, bounding_slices
 
 Bool = npt.NDArray[np.bool_]
-Source = Literal["study", "user", "automatic"]
+Source = Literal["study", "user", "reader", "automatic"]
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,13 @@ class Voi:
 
 @dataclass(frozen=True)
 class UserVoi:
-    """A VOI that the user gives: a box, or a mask on the acquired grid, with omit boxes."""
+    """A VOI that the user or a reader gives: a box, or a mask on the acquired grid, with omit boxes."""
 
     words: str
     box: Box | None = None
     mask: Volume | None = None
     omit: tuple[Box, ...] = ()
+    by: Literal["user", "reader"] = "user"
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,7 @@ def region_of(box: Box, omit: tuple[Box, ...], shape: Shape, layout: Layout) -> 
 
 def _from_user(user: UserVoi, pre: Volume, layout: Layout) -> tuple[VoiChoice, VoiRegion]:
     if user.box is not None:
-        return _box_choice("user", user.words, user.box, user.omit, pre, layout)
+        return _box_choice(user.by, user.words, user.box, user.omit, pre, layout)
     if user.mask is None or not user.mask.grid.same_as(pre.grid):
         raise Refusal(
             Code.MASK_GRID,
@@ -166,7 +167,7 @@ def _from_user(user: UserVoi, pre: Volume, layout: Layout) -> tuple[VoiChoice, V
             Code.EMPTY_MASK, found=f"an empty VOI mask ({user.words})", allowed="at least one voxel", remedy="draw it"
         )
     box = _bounding_box(user.mask.array, np.zeros(3, dtype=int), layout)
-    choice = VoiChoice("user", user.words, box.start, box.end, "mask")
+    choice = VoiChoice(user.by, user.words, box.start, box.end, "mask")
     return choice, VoiRegion(user.mask.array, user.mask.array)
 
 

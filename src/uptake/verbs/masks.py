@@ -6,25 +6,30 @@ import hashlib
 import itertools
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from uptake.cohort.reading import CONSENSUS, Entry, decided, valid_name
+from uptake.io import revisions
 from uptake.io.dicom.seg import read_seg
 from uptake.io.forms import StudyFile
-from uptake.io.given import READER_MASKS, TRUTH_MASKS
-from uptake.io.nifti import read_mask, write_volume
+from uptake.io.given import TRUTH_MASKS
+from uptake.io.nifti import read_volume, write_volume
+from uptake.io.nrrd import placed, read_segmentation
 from uptake.io.store import Cohort, locked, open_cohort
 from uptake.io.values import read_value, write_value
+from uptake.pipeline.readers import MaskOrigin, readings, write_masks
 from uptake.pipeline.settings import Settings, from_layers, read_toml
-from uptake.preprocess.resample import isotropic_grid, resample_mask
+from uptake.preprocess.resample import MaskRule, isotropic_grid, resample_mask
 from uptake.study import Code, Refusal, SettingsError
 from uptake.volume import Grid, Volume
 
 FTV_MASK = "masks/ftv_imported.nii.gz"
 KINDS = ("reader", "truth", "ftv")
-MASK_SUFFIXES = (".nii.gz", ".nii", ".dcm")
+MASK_SUFFIXES = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".dcm")
+UNNAMED = "unnamed"
 NAMES = {"reader": ("stv",), "truth": ("stv",), "ftv": ("ftv", "ftv_ser", "ftv_pe")}
 """What a mask is called inside a folder named as its case."""
 
@@ -48,13 +53,12 @@ class Imported:
 
 
 @dataclass(frozen=True)
-class MaskOrigin:
-    """Kept beside an imported mask: what it is, who made it, which file it came from."""
+class BothGrids:
+    """Labels (uint8) on the harmonised and on the acquired grid; which of them they were drawn on."""
 
-    kind: str
-    reader: str
-    file: str
-    sha256: str
+    isotropic: Volume
+    acquired: Volume
+    drawn_acquired: bool
 
 
 def import_masks(
@@ -66,24 +70,31 @@ def import_masks(
     cases: Sequence[str] = (),
     dry_run: bool = False,
 ) -> Imported:
-    """Take masks (NIfTI or DICOM SEG) into a cohort; the next run computes what depends on them.
+    """Take masks (NIfTI, DICOM SEG or 3D Slicer's .seg.nrrd) into a cohort; the next run computes what depends on them.
 
     masks: a folder with ``<case>.nii.gz`` or ``<case>/stv.nii.gz``, or one file together with one case. A mask lies on
     the acquired or on the harmonised grid of its case, in any order of axes; the other grid's mask is made of it.
-    as_: reader (approved by one), truth (of a phantom), ftv (published, kept for comparison).
+    as_: reader (approved by one), truth (of a phantom), ftv (published, kept for comparison). A reader's mask becomes
+    a revision of that reader in the readers' record, as one drawn in the browser does, and is approved with it; label 2
+    stands for satellites, which are kept there and are no part of the STV.
     dry_run: every check is made, nothing is written.
     Raises SettingsError, CohortError. A mask that is empty or on another grid is refused in the result.
     """
     if as_ not in KINDS:
         raise SettingsError(f"masks are imported as one of {', '.join(KINDS)}, not {as_!r}")
+    if reader and not valid_name(reader):
+        raise SettingsError(f"a reader's name has 1 to 64 printable characters and is not {CONSENSUS!r}")
     opened = open_cohort(Path(cohort))
     settings = from_layers([read_toml(opened.path / "uptake.toml")])
     imported, refused = [], []
     with nullcontext() if dry_run else locked(opened.path):
         for case_id, path in _found(opened, Path(masks), as_, cases):
             try:
-                both = _on_both_grids(opened.case(case_id), path, settings)
-                if not dry_run:
+                both = on_both_grids(opened.case(case_id), path, settings, labels=2 if as_ == "reader" else 1)
+                if not dry_run and as_ == "reader":
+                    approve_import(opened, case_id, both, reader.strip() or UNNAMED, path)
+                    write_masks(readings(opened, case_id), settings.resample)
+                elif not dry_run:
                     digest = hashlib.sha256(path.read_bytes()).hexdigest()
                     _write(opened.case(case_id), both, MaskOrigin(as_, reader, path.name, digest))
                 imported.append(case_id)
@@ -105,11 +116,14 @@ def fitted(mask: Volume, grids: Sequence[Grid]) -> tuple[Volume, int] | None:
     return None
 
 
-def _on_both_grids(folder: Path, path: Path, settings: Settings) -> tuple[Volume, Volume]:
-    """A mask on the harmonised and on the acquired grid of its case."""
+def on_both_grids(folder: Path, path: Path, settings: Settings, labels: int = 1) -> BothGrids:
+    """The labels 1 to `labels` of a file on both grids of its case, which it must lie on one of.
+
+    Raises `Refusal` UNREADABLE, MASK_GRID, EMPTY_MASK.
+    """
     acquired, isotropic = _grids(folder, settings)
-    mask = read_seg(path, acquired) if path.suffix == ".dcm" else read_mask(path)
-    found = fitted(mask, (acquired, isotropic))
+    mask = _read(path, acquired)
+    found = _part(mask, (acquired, isotropic)) if path.suffix == ".nrrd" else fitted(mask, (acquired, isotropic))
     if found is None:
         raise Refusal(
             Code.MASK_GRID,
@@ -117,25 +131,76 @@ def _on_both_grids(folder: Path, path: Path, settings: Settings) -> tuple[Volume
             allowed=f"the acquired {acquired.shape} or the harmonised grid {isotropic.shape}",
             remedy="draw on native/ or harmonised/ images of the case, or resample the mask to one of them",
         )
-    if not mask.array.any():
-        raise Refusal(
-            Code.EMPTY_MASK, found=f"{path.name} holds no voxel", allowed="a voxel at least", remedy="draw the lesion"
-        )
-    fitting, number = found
+    fitting = _labels(found[0], labels, path.name)
     rule = settings.resample.mask
-    on_isotropic = resample_mask(fitting, isotropic, rule) if number == 0 else fitting
-    return on_isotropic, fitting if number == 0 else resample_mask(fitting, acquired, rule)
+    if found[1] == 0:
+        return BothGrids(resample_labels(fitting, isotropic, rule), fitting, drawn_acquired=True)
+    return BothGrids(fitting, resample_labels(fitting, acquired, rule), drawn_acquired=False)
 
 
-def _write(folder: Path, both: tuple[Volume, Volume], origin: MaskOrigin) -> None:
+def resample_labels(labels: Volume, grid: Grid, rule: MaskRule) -> Volume:
+    """Labels on another grid, each as a mask by itself; the lower label wins where two meet."""
+    array = np.zeros(grid.shape, dtype=np.uint8, order="F")
+    for label in sorted(np.unique(labels.array[labels.array > 0]), reverse=True):
+        array[resample_mask(labels.with_array(labels.array == label), grid, rule).array] = label
+    return Volume(array, grid)
+
+
+def approve_import(cohort: Cohort, case_id: str, both: BothGrids, reader: str, path: Path) -> Entry:
+    """A revision of that reader from a file, and her approval of it; the revision as it stands in the log."""
+    words = f"imported from {path.name}, SHA-256 {hashlib.sha256(path.read_bytes()).hexdigest()}"
+    made = Entry("imported", case_id, reader, chain=reader, parent=f"file {path.name}", comment=words)
+    saved = revisions.save_revision(
+        cohort.path, made, both.isotropic, None, both.acquired if both.drawn_acquired else None
+    )
+    with revisions.writing(cohort.path) as connection:
+        revisions.append(connection, replace(decided("approved", reader, saved), comment=words))
+    return saved
+
+
+def _read(path: Path, acquired: Grid) -> Volume:
+    """The voxels of a mask file; a DICOM SEG is brought to the acquired grid as it is read."""
+    if path.suffix == ".dcm":
+        return read_seg(path, acquired)
+    return read_segmentation(path) if path.suffix == ".nrrd" else read_volume(path)
+
+
+def _part(mask: Volume, grids: Sequence[Grid]) -> tuple[Volume, int] | None:
+    for number, grid in enumerate(grids):
+        found = placed(mask, grid)
+        if found is not None:
+            return found, number
+    return None
+
+
+def _labels(mask: Volume, most: int, name: str) -> Volume:
+    """Labels 1 to `most` as uint8; 255 stands for 1 where there is nothing else. At least a voxel of label 1."""
+    values = np.unique(mask.array)
+    marked = [value for value in values if value != 0]
+    array = mask.array != 0 if marked == [255] else mask.array
+    if marked != [255] and not set(marked) <= set(range(1, most + 1)):
+        raise Refusal(
+            Code.UNREADABLE,
+            found=f"mask {name} with the values {', '.join(f'{value:g}' for value in values[:8])}",
+            allowed="0 and 1, or 0 and 255: one structure per file"
+            + ("; 2 for satellites beside a primary lesion" if most > 1 else ""),
+            remedy="export the one label that is meant as a binary mask",
+        )
+    if not (array == 1).any():
+        what = f"{name} holds no voxel" + (" of a primary lesion (label 1)" if marked else "")
+        raise Refusal(Code.EMPTY_MASK, found=what, allowed="a voxel at least", remedy="draw the lesion")
+    return mask.with_array(array.astype(np.uint8))
+
+
+def _write(folder: Path, both: BothGrids, origin: MaskOrigin) -> None:
+    acquired, isotropic = revisions.primary(both.acquired), revisions.primary(both.isotropic)
     if origin.kind == "ftv":
-        write_volume(both[1], folder / FTV_MASK)
+        write_volume(acquired, folder / FTV_MASK)
         write_value(origin, folder / "masks/ftv_imported.json")
         return
-    names = READER_MASKS if origin.kind == "reader" else TRUTH_MASKS
-    write_volume(both[1], folder / names[1])
-    write_volume(both[0], folder / names[0])
-    write_value(origin, folder / names[0].replace(".nii.gz", ".json"))
+    write_volume(acquired, folder / TRUTH_MASKS[1])
+    write_volume(isotropic, folder / TRUTH_MASKS[0])
+    write_value(origin, folder / TRUTH_MASKS[0].replace(".nii.gz", ".json"))
 
 
 def _grids(folder: Path, settings: Settings) -> tuple[Grid, Grid]:

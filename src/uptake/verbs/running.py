@@ -31,6 +31,7 @@ from uptake.pipeline.collect import collect
 from uptake.pipeline.naming import named_studies
 from uptake.pipeline.plan import Todo
 from uptake.pipeline.profiles import profile as profile_settings
+from uptake.pipeline.readers import drop_voi
 from uptake.pipeline.settings import Settings, from_layers, read_toml, to_toml
 from uptake.study import Code, SettingsError
 
@@ -126,6 +127,7 @@ def run(  # noqa: PLR0913 (what a user may ask for)
         write_cohort_record(cohort, record)
         for case_id, voi in given.items():
             write_given(cohort.case(case_id), voi)
+            drop_voi(cohort, case_id)
         tasks = [CaseTask(cohort.path.resolve(), name, resolved, found.get(name)) for name in wanted]
         results = list(_results(tasks, jobs, scheduler, on_event))
         collect(cohort, resolved)
