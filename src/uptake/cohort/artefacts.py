@@ -8,18 +8,15 @@ swallowed the signal: PE and SER mean nothing there.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from uptake.cohort.blocks import block_means, block_mm, block_steps, blocks
 from uptake.cohort.checks import Finding, Status
-from uptake.volume import Array, Volume
+from uptake.volume import Volume
 
 Mask = npt.NDArray[np.bool_]
-
-BLOCK_MM = 3.0
-"""mm. Everything is looked at in blocks of about this edge."""
 
 THINNEST_MM = 8.0
 """mm. A body part thinner than this is taken for a stripe."""
@@ -44,15 +41,15 @@ def bright_outside(volume: Volume, body: Volume) -> Iterator[Finding]:
     """Signal like the body's where there should be air, in one phase; nothing to say of an image without a body."""
     from scipy import ndimage
 
-    steps = _steps(volume)
-    inside = _main_part(_blocks(body.array, steps, np.logical_or), volume, steps)
+    steps = block_steps(volume)
+    inside = _main_part(blocks(body.array, steps, np.logical_or), volume, steps)
     if not inside.any():
         return
-    peaks = _blocks(volume.array, steps, np.maximum)
+    peaks = blocks(volume.array, steps, np.maximum)
     level = BRIGHT * float(np.percentile(peaks[inside], 95))
-    near = ndimage.distance_transform_edt(~inside, sampling=_block_mm(volume, steps)) <= MARGIN_MM
+    near = ndimage.distance_transform_edt(~inside, sampling=block_mm(volume, steps)) <= MARGIN_MM
     outside = (peaks > level) & ~near
-    largest = _largest(outside) * np.prod(_block_mm(volume, steps)) / 1000
+    largest = _largest(outside) * np.prod(block_mm(volume, steps)) / 1000
     status: Status = "warn" if largest > BRIGHT_CC else "pass"
     found = f"largest bright place outside the body {largest:.2f} cc"
     remedy = "look at the images; bias field, z-score and windows may be off, PE, SER and FTV inside the breast are not"
@@ -66,16 +63,16 @@ def signal_void(volume: Volume, breast: Volume, body: Volume) -> Iterator[Findin
     """
     from scipy import ndimage
 
-    steps = _steps(volume)
-    inside, anything = (_blocks(mask.array, steps, np.logical_or) for mask in (breast, body))
-    signal = _means(volume.array, steps)
+    steps = block_steps(volume)
+    inside, anything = (blocks(mask.array, steps, np.logical_or) for mask in (breast, body))
+    signal = block_means(volume.array, steps)
     air = signal[~(inside | anything)]
     if not inside.any() or not air.size:
         return
-    deep = ndimage.distance_transform_edt(inside, sampling=_block_mm(volume, steps)) > THINNEST_MM
+    deep = ndimage.distance_transform_edt(inside, sampling=block_mm(volume, steps)) > THINNEST_MM
     if not deep.any() or np.percentile(signal[deep], 10) <= DARKEST_FAT * np.median(air):
         return
-    largest = _largest(deep & (signal <= VOID * np.median(air))) * np.prod(_block_mm(volume, steps)) / 1000
+    largest = _largest(deep & (signal <= VOID * np.median(air))) * np.prod(block_mm(volume, steps)) / 1000
     status: Status = "warn" if largest > VOID_CC else "pass"
     found = f"largest place without signal in the breast {largest:.2f} cc"
     yield Finding("signal void", status, found, f"at most {VOID_CC:g} cc", "metal? PE and SER mean nothing there")
@@ -93,31 +90,11 @@ def one_scale(volumes: Sequence[Volume], body: Volume) -> Iterator[Finding]:
     yield Finding("phases in one unit", status, found, f"{SCALES[0]:g}-{SCALES[1]:g}", remedy)
 
 
-def _steps(volume: Volume) -> list[int]:
-    return [max(1, min(n, round(BLOCK_MM / s))) for n, s in zip(volume.grid.shape, volume.grid.spacing_mm, strict=True)]
-
-
-def _block_mm(volume: Volume, steps: list[int]) -> list[float]:
-    return [step * s for step, s in zip(steps, volume.grid.spacing_mm, strict=True)]
-
-
-def _blocks(array: Array, steps: list[int], how: np.ufunc) -> npt.NDArray[Any]:
-    """One value per block; the last block of an axis can be smaller."""
-    for axis, step in enumerate(steps):
-        array = how.reduceat(array, np.arange(0, array.shape[axis], step), axis=axis)
-    return array
-
-
-def _means(array: Array, steps: list[int]) -> npt.NDArray[np.float64]:
-    sums = _blocks(array.astype(np.float64), steps, np.add)
-    return np.asarray(sums / _blocks(np.ones(array.shape), steps, np.add), dtype=np.float64)
-
-
 def _main_part(body: Mask, volume: Volume, steps: list[int]) -> Mask:
     """The largest part of a body mask that stays when everything thinner than a stripe is taken away."""
     from scipy import ndimage
 
-    edges = _block_mm(volume, steps)
+    edges = block_mm(volume, steps)
     core = ndimage.distance_transform_edt(np.pad(body, 1, mode="edge"), sampling=edges)[1:-1, 1:-1, 1:-1]
     labels, count = ndimage.label(core > THINNEST_MM / 2)
     if not count:
