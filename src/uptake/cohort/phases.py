@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from uptake.cohort.checks import Finding, Status
 from uptake.cohort.blocks import block_means, block_steps, blocks
+from uptake.cohort.checks import Finding, Status
 from uptake.volume import Volume
 
 MOST_CHANGED_PERCENT = 2.0

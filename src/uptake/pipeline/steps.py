@@ -15,8 +15,9 @@ from typing import Any
 
 from uptake.cohort import breast as breast_checks
 from uptake.cohort import stages
-from uptake.cohort.artefacts import bright_outside, one_scale, signal_void
+from uptake.cohort.artefacts import bright_outside, folded_in, one_scale, signal_void
 from uptake.cohort.checks import Finding, check_case
+from uptake.cohort.ghosting import ghosts
 from uptake.cohort.movement import Moved, movement
 from uptake.cohort.phases import contrast_after_first, counted_as_recorded
 from uptake.features import Feature, Features, FeatureTable, captk, catalogue, extract
@@ -208,6 +209,8 @@ def checks(  # noqa: PLR0913, PLR0917 (they look at everything)
         *(counted_as_recorded(*_counts(study, found)) if _by_the_study(found) else ()),
         *one_scale(study.volumes, body),
         *bright_outside(early, body),
+        *ghosts(aligned.volumes, body),
+        *folded_in(pre, body),
         *signal_void(pre, breast.breast, body),
         *movement(_moved(motion), found.pe_mask),
         breast_checks.outlined(breast.numbers.chest_wall_support, WEAK_SUPPORT, breast.numbers.notes),
