@@ -80,14 +80,14 @@ def draw_patient(background: Background | Literal["any"], rng: np.random.Generat
     tumour = Kinetics(
         float(uniform(0.85, 1.15)),
         float(0.072 * np.exp(0.2 * rng.standard_normal())),
-        float(0.16 * np.exp(0.38 * rng.standard_normal())),
+        float(0.185 * np.exp(0.38 * rng.standard_normal())),
         float(uniform(0.005, 0.03)),
         3.0,
         (0.1, 0.24, 0.42),
     )
     skin = Kinetics(float(uniform(0.6, 0.95)), float(uniform(0.006, 0.014)), 0.1, 0.02, 8.0, (0.12, 0.3, 0.0))
     muscle = Kinetics(float(uniform(0.45, 0.6)), float(uniform(0.012, 0.025)), 0.15, 0.015, 7.0, (0.1, 0.2, 0.0))
-    fat = Kinetics(float(uniform(0.22, 0.29)), float(uniform(0.012, 0.03)), 0.12, 0.01, 10.0, (0.12, 0.3, 0.0))
+    fat = Kinetics(float(uniform(0.17, 0.25)), float(uniform(0.012, 0.03)), 0.12, 0.01, 10.0, (0.12, 0.3, 0.0))
     node = Kinetics(float(uniform(0.7, 0.95)), float(uniform(0.05, 0.12)), float(uniform(0.2, 0.4)), 0.03, 6.0)
     core = replace(tumour, signal=float(uniform(0.6, 0.95)), ktrans=float(uniform(0.001, 0.016)), kep=0.08, vp=0.001)
     inert = float(uniform(0.45, 0.6))
