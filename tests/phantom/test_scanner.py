@@ -57,7 +57,7 @@ def test_one_coil_alone_is_ricean() -> None:
 
 def test_neighbouring_pixels_of_air_correlate_as_in_the_real_studies() -> None:
     """ISPY1_1001 and UCSF-BR-06: columns 0.22-0.23, rows 0.39-0.41, slices 0.09-0.17."""
-    noisy = with_noise(flat(0), flat(0.5), 10.0, acquired_of("sagittal"), np.random.default_rng(4))
+    noisy = with_noise(flat(0), flat(0.5), 10.0, acquired_of("sagittal", "full"), np.random.default_rng(4))
     assert 0.18 <= correlation(noisy, 0) <= 0.28
     assert 0.34 <= correlation(noisy, 1) <= 0.45
     assert 0.05 <= correlation(noisy, 2) <= 0.18

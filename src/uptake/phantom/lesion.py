@@ -11,6 +11,7 @@ from typing import Literal, cast
 
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
 from uptake.phantom.anatomy import Breast, breast_depth_mm, chest_y_mm, step
 from uptake.phantom.fields import Field, Region, random_field
@@ -22,8 +23,10 @@ Slices = tuple[slice, slice, slice]
 Kind = Literal["mass", "multifocal", "nonmass", "rim"]
 KINDS: dict[Kind, float] = {"mass": 0.3, "multifocal": 0.32, "nonmass": 0.18, "rim": 0.2}
 
-MEDIAN_CC, SPREAD = 13.6, 1.2
+MEDIAN_CC, SPREAD = 13.6, 1.35
 SMALLEST_CC = 0.7
+CRUMB_MM3 = 60.0
+"""Pieces of a rough or clumped focus below this are not made: experts' volumes have few."""
 MARGIN_MM = 2.5
 """Lesions stay this far below the skin and above the chest wall."""
 COARSE_MM = 1.4
@@ -84,10 +87,10 @@ def draw_lesion(breast: Breast, kind: Kind | Literal["any"], rng: np.random.Gene
     """A lesion of a kind in a breast: a primary, satellites within 20 mm of it and others beyond."""
     if kind == "any":
         kind = cast(Kind, str(rng.choice(list(KINDS), p=list(KINDS.values()))))
-    largest = 0.24 * _breast_cc(breast)
+    largest = 0.28 * _breast_cc(breast)
     cc = float(np.clip(MEDIAN_CC * np.exp(SPREAD * rng.standard_normal()), SMALLEST_CC, largest))
     diameter = 2 * (750 * cc / np.pi) ** (1 / 3)
-    extent = 72 * (cc / MEDIAN_CC) ** 0.25 * float(np.exp(0.3 * rng.standard_normal()))
+    extent = 67 * (cc / MEDIAN_CC) ** 0.27 * float(np.exp(0.36 * rng.standard_normal()))
     extent = float(np.clip(extent, 1.15 * diameter, 1.45 * sum(breast.half_axes_mm[2:])))
     primary_mm = float(np.clip(extent, 1.1 * diameter, (1.9 if kind == "nonmass" else 1.45) * diameter))
     centre, axis = _place(breast, primary_mm, diameter, rng)
@@ -122,6 +125,7 @@ def occupancy(grid: Grid, lesion: Lesion, body_depth: Field | None, stv_reach_mm
     for n, focus in enumerate(lesion.foci):
         depth = focus_depth_mm(frame, lesion, focus)
         inside = step(depth, width) * allowed
+        inside = _without_crumbs(inside, frame.grid.voxel_volume_mm3)
         if focus.spicules:
             inside = np.maximum(inside, drawn(frame.grid, focus.spicules) * (allowed * np.float32(1 / 255)))
         np.maximum(total, inside, out=total)
@@ -170,6 +174,14 @@ def focus_depth_mm(frame: Frame, lesion: Lesion, focus: Focus) -> Float:
 def _breast_cc(breast: Breast) -> float:
     ax, ay, up, down = breast.half_axes_mm
     return float(2 / 3 * np.pi * ax * ay * (up + down) / 2 / 1000)
+
+
+def _without_crumbs(inside: Float, voxel_mm3: float) -> Float:
+    labels, count = ndimage.label(inside > 0)
+    if count < 2:
+        return inside
+    kept = np.bincount(labels.ravel()) * voxel_mm3 >= CRUMB_MM3
+    return np.where(kept[labels], inside, np.float32(0))
 
 
 def _place(breast: Breast, length_mm: float, diameter_mm: float, rng: np.random.Generator) -> tuple[Point, Point]:
@@ -234,9 +246,9 @@ def _spicules(balls: tuple[Ball, ...], diameter_mm: float, count: int, rng: np.r
         length = float(rng.uniform(0.25, 0.6)) * diameter_mm * 0.6 + 4
         middle = start + direction * 0.6 * length
         bent = direction + 0.35 * rng.standard_normal(3)
-        radius = float(rng.uniform(0.9, 1.7))
+        radius = float(rng.uniform(1.1, 1.8))
         end = middle + 0.5 * length * bent / np.linalg.norm(bent)
-        tubes += [Tube(start, middle, (radius, 0.65 * radius)), Tube(middle, end, (0.65 * radius, 0.3))]
+        tubes += [Tube(start, middle, (radius, 0.65 * radius)), Tube(middle, end, (0.65 * radius, 0.7))]
     return tuple(tubes)
 
 
@@ -249,7 +261,7 @@ def _satellites(
     rng: np.random.Generator,
 ) -> tuple[Focus, ...]:
     """Small foci at 5-40 mm from the primary's edge, on both sides of the 20 mm, out to the extent that was drawn."""
-    some, many = (1.6, 1.2) if lesion.kind == "multifocal" else (0.75, 0.45)
+    some, many = (1.5, 1.2) if lesion.kind == "multifocal" else (0.5, 0.4)
     gaps = [float(rng.uniform(5, 17)) for _ in range(rng.poisson(some))]
     gaps += [float(rng.uniform(24, 40)) for _ in range(rng.poisson(many))]
     found: list[Focus] = []

@@ -178,7 +178,7 @@ def _plan(seed: int, settings: PhantomSettings) -> _Plan:
         clock,
         level,
         sequence_of(settings.vendor, settings.field_t),
-        acquired_of(settings.view),
+        acquired_of(settings.view, settings.size),
         elements,
         band if settings.chest_band == "any" else None,
     )
