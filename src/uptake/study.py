@@ -112,6 +112,7 @@ class Recorded:
     """What the study's own derived objects (UCSF private group 0117, SEG, names) say of its FTV.
 
     Every value may be absent. `sources` maps a field's name to the object it was read from, in words.
+    ftv_pe_voxels, ftv_ser_inclusive_voxels: what UCSF's software counted, the latter with SER >= 0.9.
     `early_phase_index` stands alone where the objects name the early phase but not the late one (a PE2 map).
     """
 
@@ -126,6 +127,8 @@ class Recorded:
     early_phase_index: int | None = None
     phase_times_s: tuple[float, ...] | None = None
     temporal_resolution_s: float | None = None
+    ftv_pe_voxels: int | None = None
+    ftv_ser_inclusive_voxels: int | None = None
     sources: Mapping[str, str] = field(default_factory=dict)
 
 

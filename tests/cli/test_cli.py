@@ -47,7 +47,23 @@ PROMISED = {
         "--set",
         "--json",
     },
-    "phantom": {"--to", "--cases", "--seed", "--vendor", "--view", "--snr", "--size", "--jobs", "--dry-run", "--json"},
+    "phantom": {
+        "--to",
+        "--cases",
+        "--seed",
+        "--vendor",
+        "--view",
+        "--field",
+        "--snr",
+        "--motion",
+        "--defect",
+        "--habit",
+        "--size",
+        "--jobs",
+        "--scheduler",
+        "--dry-run",
+        "--json",
+    },
     "demo": {"--to", "--cases", "--jobs", "--json"},
     "doctor": {"--out", "--json"},
     "config": {"--settings", "--set", "--origins", "--json"},
@@ -176,7 +192,13 @@ def test_the_version_is_that_of_the_package() -> None:
         (["features", "image.nii", "mask.nii"], "'image.nii' does not exist"),
         (["features"], "needs an IMAGE and a MASK"),
         (["phantom"], "Missing option '--to'"),
-        (["phantom", "--to", "out", "--vendor", "agfa"], "'agfa' is not one of 'ge', 'siemens', 'philips'"),
+        (["phantom", "--to", "out", "--vendor", "agfa"], "'agfa' is not one of 'ge', 'siemens', 'philips', 'mixed'"),
+        (["phantom", "--to", "out", "--defect", "scratch"], "there is no defect scratch; there are ghosting"),
+        (["phantom", "--to", "out", "--habit", "jpg"], "did you mean jpeg"),
+        (["phantom", "--to", "out", "--habit", "missing-slice"], "is a defect, not a habit"),
+        (["phantom", "--to", "out", "--habit", "no-times", "--vendor", "philips"], "a habit of GE, not of philips"),
+        (["phantom", "--to", "out", "--field", "7"], "field_t"),
+        (["phantom", "--to", "out", "--motion", "-1"], "motion_mm"),
         (["phantom", "--to", "out", "--snr", "-4"], "snr must be in"),
         (["phantom", "--to", "out", "--seed", "-1"], "seed must be 0 or more"),
         (["phantom", "--to", "out", "--cases", "10000"], "cases must be in 1-9999"),
@@ -450,6 +472,29 @@ def test_a_phantom_that_cannot_be_written_is_refused_with_1(tmp_path: Path) -> N
     done = uptake("phantom", "--to", tmp_path / "taken", "--size", "small")
     assert done.code == 1
     assert "output-not-writable" in done.err
+
+
+def test_a_folder_with_other_things_is_refused_with_1_and_left_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "patients.csv").write_text("mine")
+    for more in ((), ("--dry-run",)):
+        done = uptake("phantom", "--to", tmp_path, "--size", "small", *more)
+        assert done.code == 1
+        assert "holds other files" in done.err
+    assert [path.name for path in tmp_path.iterdir()] == ["patients.csv"]
+
+
+def test_a_folder_of_phantoms_is_gone_on_with_and_none_is_made_twice(phantoms: Path, tmp_path: Path) -> None:
+    there = Path(shutil.copytree(phantoms, tmp_path / "out"))
+    (there / "truth.csv").unlink()
+    stamps = {path: path.stat().st_mtime_ns for path in (there / ONE).rglob("*.dcm")}
+    asked = ("phantom", "--to", there, "--seed", "7", "--size", "small", "--jobs", "1")
+    assert f"{ONE}: is there" in uptake(*asked, "--cases", "2", "--dry-run").out
+    assert uptake(*asked, "--cases", "2").code == 0
+    assert {path: path.stat().st_mtime_ns for path in (there / ONE).rglob("*.dcm")} == stamps
+    assert contents(there) == contents(phantoms)
+    other = uptake(*asked, "--cases", "2", "--snr", "10")
+    assert other.code == 1
+    assert "snr 40.0 and not 10.0" in other.err
 
 
 def test_a_process_that_is_killed_while_it_makes_a_phantom_is_said_to_be(

@@ -23,7 +23,7 @@ from pydicom.uid import MPEG2MPML, CTImageStorage, generate_uid
 
 from uptake.io.dicom.headers import UCSF_CREATOR
 from uptake.io.dicom.write import Habit
-from uptake.io.phantoms import write_phantom_case
+from uptake.io.phantoms import Kind, write_phantom_case
 from uptake.phantom import PhantomSettings
 from uptake.study import Code
 
@@ -50,7 +50,7 @@ def _study(change: Callable[[Files], None], habit: Habit = PLAIN) -> Callable[[P
 
     def make(folder: Path) -> None:
         case_id = folder.name
-        write_phantom_case(folder, case_id, sum(case_id.encode()), SMALL, habit)
+        write_phantom_case(folder, case_id, sum(case_id.encode()), SMALL, Kind(habit))
         shutil.rmtree(folder / "truth")
         files = {path: pydicom.dcmread(path) for path in sorted(folder.rglob("*")) if path.is_file()}
         kept = dict(files)
@@ -247,7 +247,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     for name, bad in BAD.items():
         (root / name).mkdir()
         bad.make(root / name)
-    write_phantom_case(root / GOOD, GOOD, 7, SMALL, PLAIN)
+    write_phantom_case(root / GOOD, GOOD, 7, SMALL, Kind(PLAIN))
     return sorted(root.iterdir())
 
 
@@ -322,7 +322,7 @@ def test_a_second_run_refuses_the_same_again_and_makes_nothing_new(
 
 def test_two_studies_that_would_get_one_name_are_refused(uptake_command: Command, tmp_path: Path) -> None:
     for seed in (1, 2):
-        write_phantom_case(tmp_path / "in" / str(seed), "TWICE", seed, SMALL, PLAIN)
+        write_phantom_case(tmp_path / "in" / str(seed), "TWICE", seed, SMALL, Kind(PLAIN))
     done = uptake_command("run", tmp_path / "in", "--jobs", "1", cohort=tmp_path / "cohort")
     assert done.exit_code == 1
     assert [row["code"] for row in done.refusals] == [Code.CASE_ID.value]

@@ -3,77 +3,110 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from uptake.phantom.anatomy import Breast, Tissue, chest_y_mm, depth_mm, draw_breast, fractions
-from uptake.phantom.frames import Frame, frame_of, view_grid
+from uptake.phantom.anatomy import (
+    BASE,
+    Blob,
+    Breast,
+    Tissue,
+    breast_depth_mm,
+    chest_y_mm,
+    depth_mm,
+    draw_body,
+    draw_breast,
+    fractions,
+)
+from uptake.phantom.fields import region_of
+from uptake.phantom.frames import frame_of, view_grid
 from uptake.volume import Grid
 
-BREAST = Breast(centre_mm=(0.0, 0.0), half_axes_mm=(50.0, 80.0, 60.0), gland_level=0.0)
+ROUND = Breast((0.0, 0.0), (50.0, 80.0, 60.0, 60.0), 2.0, 0.0, 0.0, 0.3, 2.0)
+"""Half of an ellipsoid, but for the flare at the chest and the nipple."""
 
 
-def at(x: float, y: float, z: float) -> Frame:
-    affine = np.eye(4)
-    affine[:3, 3] = (x, y, z)
-    return frame_of(Grid((1, 1, 1), affine))
+def point(x: float, y: float, z: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return np.array([x]), np.array([y]), np.array([z])
 
 
-@pytest.mark.parametrize(
-    ("point", "expected"),
-    [
-        ((0.0, 12 + 70.0, 0.0), 10.0),
-        ((0.0, 12 + 85.0, 0.0), -5.0),
-        ((0.0, 12.0, 53.0), 7.0),
-        ((0.0, 12.0, -64.0), -4.0),
-    ],
-)
-def test_depth_on_an_axis_of_the_ellipsoid_is_the_distance_to_its_tip(
-    point: tuple[float, float, float], expected: float
-) -> None:
-    """The chest wall stands 12 mm before the origin at x = 0, the tips 80 and 60 mm from there."""
-    assert float(depth_mm(at(*point), BREAST)[0, 0, 0]) == pytest.approx(expected, abs=1e-3)
+def test_the_chest_wall_falls_back_to_the_sides_and_to_the_shoulder() -> None:
+    assert chest_y_mm(0.0, 0.0) - chest_y_mm(100.0, 0.0) == pytest.approx(30.0, abs=1e-3)
+    assert chest_y_mm(0.0, 80.0) < chest_y_mm(0.0, 0.0) - 10
 
 
-def test_the_chest_wall_falls_back_to_the_sides() -> None:
-    assert chest_y_mm(np.float32([0, 100])) == pytest.approx([12.0, -18.0])
+def test_depth_below_the_tip_of_a_round_breast_is_the_distance_to_it() -> None:
+    chest = float(chest_y_mm(0.0, 0.0))
+    assert float(breast_depth_mm(*point(0, chest + 70, 0), ROUND)[0]) == pytest.approx(10.0, abs=0.6)
+    assert float(breast_depth_mm(*point(0, chest + 95, 0), ROUND)[0]) < -5
+
+
+def test_between_the_breasts_the_skin_covers_the_chest_by_eleven_millimetres() -> None:
+    far = 200.0
+    chest = float(chest_y_mm(far, 0.0))
+    assert float(depth_mm(*point(far, chest, 0.0), (ROUND,))[0]) == pytest.approx(11.0, abs=0.01)
+
+
+def test_a_blob_is_deep_in_its_middle_and_ends_at_its_axes() -> None:
+    blob = Blob((1.0, 2.0, 3.0), (5.0, 8.0, 10.0))
+    assert blob.depth_mm(*point(1, 2, 3))[0] == pytest.approx(5)
+    for end in ((6, 2, 3), (1, 10, 3), (1, 2, 13)):
+        assert blob.depth_mm(*point(*end))[0] == pytest.approx(0, abs=1e-6)
 
 
 @pytest.mark.parametrize("view", ["sagittal", "axial"])
 def test_the_shares_of_all_tissues_make_up_every_voxel(view: str) -> None:
     rng = np.random.default_rng(1)
-    frame = frame_of(view_grid(view, "small", 1, rng))  # type: ignore[arg-type]
-    shares = fractions(frame, (draw_breast(1, rng),), rng)
-    assert set(shares) == set(Tissue) - {Tissue.LESION, Tissue.CORE}
+    frame = frame_of(view_grid(view, "small", -1, rng))  # type: ignore[arg-type]
+    body = draw_body(region_of(frame, 12.0), (draw_breast(-1, rng),), rng)
+    shares = fractions(frame.grid, body, (2, 2, 2))
+    assert set(shares) == set(BASE)
     assert all(share.dtype == np.float32 and share.shape == frame.grid.shape for share in shares.values())
-    assert min(float(share.min()) for share in shares.values()) >= -1e-6
-    np.testing.assert_allclose(sum(shares.values()), 1, atol=1e-5)
+    assert min(float(share.min()) for share in shares.values()) >= -1e-5
+    np.testing.assert_allclose(sum(shares.values()), 1, atol=1e-4)
+    assert shares[Tissue.HEART].max() > 0.9
+
+
+def test_the_heart_is_on_the_left() -> None:
+    rng = np.random.default_rng(2)
+    frame = frame_of(view_grid("sagittal", "small", 1, rng))
+    body = draw_body(region_of(frame, 12.0), (draw_breast(1, rng),), rng)
+    assert body.heart is None
+    assert not fractions(frame.grid, body, (2, 2, 2))[Tissue.HEART].any()
 
 
 def test_tissues_lie_where_they_belong() -> None:
-    """From the front to the back at the breast's centre: air, skin, fat or gland, muscle, lung."""
-    rng = np.random.default_rng(2)
-    affine = np.diag((1.0, 1.0, 1.0, 1.0))
-    affine[:3, 3] = (85, -60, 0)
-    frame = frame_of(Grid((1, 180, 1), affine))
-    breast = Breast((85.0, 0.0), (52.0, 80.0, 65.0), 0.0)
-    shares = fractions(frame, (breast,), rng)
-    label = np.array([list(shares)[n] for n in np.argmax([share[0, :, 0] for share in shares.values()], axis=0)])
-    chest = 12 - 0.003 * 85**2
+    """From the front to the back at the breast's middle: air, skin, fat or gland, muscle, lung."""
+    rng = np.random.default_rng(3)
+    breast = draw_breast(1, rng)
+    x, z = breast.centre_mm
+    affine = np.eye(4)
+    affine[:3, 3] = (x - 20, -110, z - 15)
+    grid = Grid((1, 260, 1), affine)
+    frame = frame_of(grid)
+    body = draw_body(region_of(frame, 40.0), (breast,), rng)
+    shares = fractions(grid, body, (2, 2, 2))
+    label = np.array(list(shares))[np.argmax([share[0, :, 0] for share in shares.values()], axis=0)]
     y = frame.y.ravel()
-    assert (label[y > chest + 82] == Tissue.AIR).all()
-    assert (label[(y > chest + 78.6) & (y < chest + 79.4)] == Tissue.SKIN).all()
-    assert set(label[(y > chest + 12) & (y < chest + 77)]) == {Tissue.FAT, Tissue.GLAND}
-    assert (label[(y > chest - 10) & (y < chest - 1)] == Tissue.MUSCLE).all()
-    assert (label[y < chest - 12] == Tissue.LUNG).all()
+    chest = float(chest_y_mm(x - 20, z - 15))
+    skin = y[label == Tissue.SKIN]
+    assert skin.size
+    assert skin.min() > chest + 20
+    assert (label[y > skin.max() + 1.5] == Tissue.AIR).all()
+    inside = label[(y > chest + 1) & (y < skin.min() - 1)]
+    assert set(inside) <= {Tissue.FAT, Tissue.GLAND, Tissue.SKIN}
+    assert label[np.argmin(np.abs(y - (chest - 3)))] == Tissue.MUSCLE
+    assert (label[y < chest - 75] == Tissue.LUNG).all()
 
 
-def test_the_share_of_gland_in_the_breast_is_that_of_breast_density() -> None:
-    """Between 5 and 60 %, and not the same in all patients."""
-    found = []
-    for seed in range(12):
+def test_the_share_of_gland_follows_the_density_that_was_drawn() -> None:
+    found, wanted = [], []
+    for seed in range(8):
         rng = np.random.default_rng(seed)
         frame = frame_of(view_grid("sagittal", "small", 1, rng))
-        shares = fractions(frame, (draw_breast(1, rng),), rng)
+        breast = draw_breast(1, rng)
+        shares = fractions(frame.grid, draw_body(region_of(frame, 12.0), (breast,), rng), (2, 2, 2))
         gland, fat = (float(shares[tissue].sum()) for tissue in (Tissue.GLAND, Tissue.FAT))
         found.append(gland / (gland + fat))
-    assert min(found) > 0.05
-    assert max(found) < 0.6
-    assert max(found) > 1.5 * min(found)
+        wanted.append(breast.density)
+    assert min(wanted) >= 0.1
+    assert max(wanted) <= 0.6
+    assert float(np.corrcoef(found, wanted)[0, 1]) > 0.9
+    assert np.mean(found) == pytest.approx(np.mean(wanted), abs=0.1)

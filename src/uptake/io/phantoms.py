@@ -1,27 +1,30 @@
 """Phantom cohorts on disk: DICOM in a vendor's habit, a table of the truth and its volumes.
 
-``DIR/<case_id>/...dcm``, ``DIR/truth.csv`` and ``DIR/truth/<case_id>/<name>.nii.gz``. Cases are independent:
-`write_phantom_case` writes each, in any process, and `write_truth_table` the table once at the end.
+``DIR/<case_id>/...dcm``, ``DIR/truth.csv``, ``DIR/truth/<case_id>/...`` (`uptake.io.truth`) and ``DIR/phantom.json``,
+which says with what the cohort was asked for and so whose folder it is. Cases are independent: `write_phantom_case`
+writes each, in any process, and `write_truth_table` the table once at the end.
 """
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
+from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from uptake.io.dicom.write import Habit, write_study
-from uptake.io.dicom.writing.layouts import layout_when_read, relaid
 from uptake.io.dicom.writing.ucsf_map import UcsfMap, UcsfResult
-from uptake.io.dicom.writing.vendors import Vendor
 from uptake.io.files import writable
-from uptake.io.nifti import write_volume
 from uptake.io.tables import write_csv
+from uptake.io.truth import COLUMNS, Truth, truth_row, truth_volumes, write_legend, write_volumes
+from uptake.io.values import read_value, to_plain, write_value
 from uptake.phantom import Phantom, PhantomSettings, make
-from uptake.study import SettingsError, Study
+from uptake.study import Code, Refusal, SettingsError, Study
 from uptake.tumour.enhancement import enhancement, stored_ser
 from uptake.tumour.ftv import Ftv, FtvResult, functional_tumour_volume, measure, thresholds
 from uptake.tumour.phases import Timing, choose_phases
@@ -30,22 +33,27 @@ from uptake.volume import Volume
 
 TRUTH_FOLDER = "truth"
 TRUTH_TABLE = "truth.csv"
+PLAN = "phantom.json"
+DONE = "truth.json"
+"""In the truth of a case: its row. It appears last, so a case without one is made again."""
 MAXIMUM_CASES = 9999
 
 
 @dataclass(frozen=True)
-class Truth:
-    """One row of ``truth.csv``.
+class Written:
+    """What a case's ``truth.json`` holds: its row, and the version of the program that made it."""
 
-    seed: `uptake.phantom.make` with it gives the case again. ftv_pe_voxels, ftv_ser_voxels: the FTV rule with the
-    study's VOI on the noise-free phases. stv_cc: voxels at least half inside the STV.
-    """
+    made_by: str
+    row: Truth
 
-    case_id: str
-    seed: int
-    ftv_pe_voxels: int
-    ftv_ser_voxels: int
-    stv_cc: float
+
+@dataclass(frozen=True)
+class Kind:
+    """What a case's files are like: the habit, the names of what it adds to its vendor's own, and of its defects."""
+
+    habit: Habit = field(default_factory=Habit)
+    names: tuple[str, ...] = ()
+    defects: tuple[str, ...] = ()
 
 
 def phantom_cases(cases: int, seed: int) -> tuple[tuple[str, int], ...]:
@@ -61,51 +69,70 @@ def phantom_cases(cases: int, seed: int) -> tuple[tuple[str, int], ...]:
     return tuple((f"PHANTOM-{n:04d}", case_seed) for n, case_seed in enumerate(seeds, start=1))
 
 
+def check_folder(folder: Path, plan: Mapping[str, Any]) -> None:
+    """Refuse a folder that holds anything but a phantom cohort asked for in the same way; nothing is written.
+
+    Raises `Refusal` NO_SPACE: a file in its place, a folder with other things, a cohort of another seed or settings.
+    """
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    allowed = "a new or empty folder, or phantoms that were asked for in the same way"
+    remedy = "choose another folder with --to; nothing was changed"
+    if not (folder / PLAN).is_file():
+        what = "holds other files" if folder.is_dir() else "is no folder"
+        raise Refusal(Code.NO_SPACE, found=f"{folder.name} {what}", allowed=allowed, remedy=remedy)
+    there = json.loads((folder / PLAN).read_text(encoding="utf-8"))
+    wanted = json.loads(json.dumps(to_plain(plan)))
+    other = [f"{name} {there.get(name)} and not {value}" for name, value in wanted.items() if there.get(name) != value]
+    if other:
+        found = f"{folder.name} holds phantoms with " + ", ".join(other)
+        raise Refusal(Code.NO_SPACE, found=found, allowed=allowed, remedy=remedy)
+
+
+def begin(folder: Path, plan: Mapping[str, Any]) -> None:
+    """Write what the cohort is asked for with, and the legend. Raises the refusals of `check_folder`."""
+    check_folder(folder, plan)
+    write_value(plan, folder / PLAN)
+    write_legend(folder / TRUTH_FOLDER)
+
+
+def made_case(folder: Path, case_id: str) -> Truth | None:
+    """The row of a case that is complete and made by this version of the program, else None."""
+    path = folder / TRUTH_FOLDER / case_id / DONE
+    if not path.is_file() or not (folder / case_id).is_dir():
+        return None
+    written = read_value(Written, path)
+    return written.row if written.made_by == _version() else None
+
+
 def write_phantom_case(
-    folder: Path, case_id: str, seed: int, settings: PhantomSettings | None = None, habit: Habit | None = None
+    folder: Path, case_id: str, seed: int, settings: PhantomSettings | None = None, kind: Kind | None = None
 ) -> Truth:
     """Write one phantom: its DICOM files and its truth volumes. The folder of a case appears when it is complete.
 
     One that is there already is made anew. Raises `Refusal` NO_SPACE.
     """
-    habit = habit or Habit()
+    kind = kind or Kind()
     phantom = make(seed=seed, case_id=case_id, **vars(settings or PhantomSettings()))
     true = _measured(phantom.clean).ftv
-    volumes = truth_volumes(phantom, true, habit.vendor)
-    _replace(folder / TRUTH_FOLDER / case_id, lambda there: _write_volumes(volumes, there))
-    _replace(folder / case_id, lambda there: _write_dicom(phantom, habit, there))
-    numbers = true.numbers
-    return Truth(case_id, seed, numbers.ftv_pe_voxels, numbers.ftv_ser_voxels, round(phantom.stv.cc, 6))
+    row = truth_row(phantom, true, kind.habit.vendor, kind.names, kind.defects)
+
+    def write_truth(there: Path) -> None:
+        write_volumes(truth_volumes(phantom, true, kind.habit.vendor), there)
+        write_value(Written(_version(), row), there / DONE)
+
+    _replace(folder / case_id, lambda there: _write_dicom(phantom, kind.habit, there))
+    _replace(folder / TRUTH_FOLDER / case_id, write_truth)
+    return row
 
 
 def write_truth_table(folder: Path, rows: Sequence[Truth]) -> None:
     """Write ``truth.csv``, one row per case in the order given."""
-    write_csv([field.name for field in fields(Truth)], rows, folder / TRUTH_TABLE)
-
-
-def truth_volumes(phantom: Phantom, true: FtvResult, vendor: Vendor) -> Mapping[str, Volume]:
-    """The volumes below ``truth/<case_id>/`` by file name, on the acquired grid as the study will be read."""
-    volumes = {
-        "stv": phantom.stv,
-        "stv_occupancy": phantom.stv_occupancy,
-        "lesion": phantom.lesion,
-        "tissue": phantom.tissue,
-        "bias": phantom.bias,
-        "ftv_pe": true.pe_mask,
-        "ftv_ser": true.ser_mask,
-    }
-    layout = phantom.study.acquisition.layout
-    wanted = layout_when_read(phantom.study.grid, layout, vendor)
-    return {name: relaid(volume, layout, wanted) for name, volume in volumes.items()}
-
-
-def _write_volumes(volumes: Mapping[str, Volume], folder: Path) -> None:
-    for name, volume in volumes.items():
-        write_volume(volume, folder / f"{name}.nii.gz")
+    write_csv(COLUMNS, rows, folder / TRUTH_TABLE)
 
 
 def _write_dicom(phantom: Phantom, habit: Habit, folder: Path) -> None:
-    ucsf = _ucsf_map(phantom.study) if habit.ucsf else None
+    ucsf = _ucsf_map(phantom) if habit.ucsf else None
     write_study(phantom.study, folder, habit, phantom.seed, ucsf)
 
 
@@ -132,8 +159,16 @@ def _measured(study: Study) -> _Measured:
     return _Measured(measure(inside, maps, limits, phases, voi), pre.with_array(stored))
 
 
-def _ucsf_map(study: Study) -> UcsfMap:
-    """What UCSF's software would have stored of the noisy study. Like the published maps it is not cut to the VOI."""
+def _ucsf_map(phantom: Phantom) -> UcsfMap | None:
+    """What UCSF's software would have stored of the noisy study. Like the published maps it is not cut to the VOI.
+
+    It is made before anyone swaps phases; of a study that lacks one it is not made.
+    """
+    study = phantom.study
+    if len(study.phases) < len(phantom.clean.phases):
+        return None
+    if "swapped-phases" in phantom.settings.defects:
+        study = _put_back(study)
     measured = _measured(study)
     numbers = measured.ftv.numbers
     percent = f"{numbers.pe_threshold_percent.value:g}"
@@ -149,6 +184,18 @@ def _ucsf_map(study: Study) -> UcsfMap:
         ),
     )
     return UcsfMap(measured.stored_ser, results)
+
+
+def _put_back(study: Study) -> Study:
+    """The post-contrast phases that the phantom's defect has exchanged, in their right order."""
+    _, early, late = study.acquisition.recorded.phase_indices or (0, 1, 2)
+    volumes = list(study.volumes)
+    volumes[early], volumes[late] = volumes[late], volumes[early]
+    return study.with_volumes(tuple(volumes))
+
+
+def _version() -> str:
+    return f"uptake {metadata.version('uptake')}"
 
 
 def _replace(folder: Path, write: Callable[[Path], None]) -> None:

@@ -1,4 +1,4 @@
-"""The breast without its lesion: what share of each voxel is skin, fat, gland, muscle or lung."""
+"""The breast without its lesion: shapes of body and gland, and what share of each voxel is which tissue."""
 
 from __future__ import annotations
 
@@ -9,15 +9,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from uptake.phantom.frames import BREAST_X_MM, Float, Frame, smooth_field
+from uptake.phantom.fields import Field, Region, random_field, sampled
+from uptake.phantom.frames import BREAST_X_MM, Float, Frame, averaged, frame_of, supersampled
+from uptake.volume import Grid, Shape
 
-SKIN_MM = 2.0
-MUSCLE_MM = 11.0
-SUBCUTANEOUS_MM = 9.0
+SUBCUTANEOUS_MM = 11.0
+LATTICE_MM = 3.0
+SLAB_VOXELS = 1_500_000
+"""Supersampled voxels handled at a time: small enough for the processor's cache, and for memory."""
+
+Points = npt.NDArray[np.floating[Any]]
 
 
 class Tissue(IntEnum):
-    """Labels of the tissue map."""
+    """Labels of the tissue map. Rib stands for ribs and what fat there is behind the chest's surface."""
 
     AIR = 0
     FAT = 1
@@ -27,73 +32,300 @@ class Tissue(IntEnum):
     LUNG = 5
     LESION = 6
     CORE = 7
+    VESSEL = 8
+    HEART = 9
+    NODE = 10
+    DUCT = 11
+    RIB = 12
 
 
 @dataclass(frozen=True)
 class Breast:
-    """A half-ellipsoid on the chest wall.
+    """A teardrop on the chest wall.
 
-    centre_mm: (x, z) of its middle. half_axes_mm: along x, y (out of the chest) and z.
-    gland_level: threshold of the random field above which there is gland; higher is fattier.
+    centre_mm: (x, z) of its middle. half_axes_mm: along x, y (out of the chest), z upwards and z downwards.
+    pointed: 1 is a cone, 2 an ellipsoid. droop_mm: how far the nipple hangs below the middle (prone: little).
+    density: gland's share of the tissue inside the skin, 0.1-0.6. skin_mm: thickness.
     """
 
     centre_mm: tuple[float, float]
+    half_axes_mm: tuple[float, float, float, float]
+    pointed: float
+    droop_mm: float
+    overhang: float
+    density: float
+    skin_mm: float
+
+    @property
+    def nipple_mm(self) -> npt.NDArray[np.float64]:
+        """Where the nipple's tip is, RAS+ mm."""
+        x, z = self.centre_mm
+        y = float(chest_y_mm(np.float32(x), np.float32(z - self.droop_mm))) + self.half_axes_mm[1]
+        return np.array([x, y + 3.0, z - self.droop_mm])
+
+
+@dataclass(frozen=True)
+class Blob:
+    """An ellipsoid with axes along x, y and z, RAS+ mm: the heart, a node."""
+
+    centre_mm: tuple[float, float, float]
     half_axes_mm: tuple[float, float, float]
+
+    def depth_mm(self, x: Points, y: Points, z: Points) -> Points:
+        """Distance below its surface, to first order; negative outside."""
+        u = [(p - c) / a for p, c, a in zip((x, y, z), self.centre_mm, self.half_axes_mm, strict=True)]
+        radius = np.sqrt(u[0] ** 2 + u[1] ** 2 + u[2] ** 2)
+        return np.asarray((1 - radius) * np.float32(min(self.half_axes_mm)))
+
+
+@dataclass(frozen=True, eq=False)
+class Body:
+    """Everything that is drawn once and looked at on any grid: signed distances and textures as fields.
+
+    depth: below the skin's surface, mm. gland: positive inside glandular tissue. lobules: its zero sheets are the
+    septa between fat lobules. strands: the same along the ducts. faint: where septa are seen. octaves: textures, from
+    coarse to fine.
+    """
+
+    breasts: tuple[Breast, ...]
+    depth: Field
+    envelope: Field
+    lobules: Field
+    strands: Field
+    faint: Field
+    octaves: tuple[tuple[float, Field], ...]
     gland_level: float
+    rough_chest: Field
+    heart: Blob | None
+    nodes: tuple[Blob, ...]
 
 
 def draw_breast(side: int, rng: np.random.Generator) -> Breast:
-    """A breast of ordinary size on one side (-1 left, 1 right)."""
-    centre = (side * (BREAST_X_MM + rng.uniform(-4, 4)), rng.uniform(-5, 5))
-    half_axes = (rng.uniform(48, 56), rng.uniform(72, 92), rng.uniform(60, 70))
-    return Breast(centre, half_axes, rng.uniform(-0.5, 0.7))
+    """A breast on one side (-1 left, 1 right): small to large, fatty to dense, round to pointed."""
+    centre = (side * (BREAST_X_MM + rng.uniform(-4, 4)), rng.uniform(-8, 6))
+    size = float(np.exp(rng.normal(0, 0.13)))
+    out, up, down = size * rng.uniform(78, 102), size * rng.uniform(62, 74), size * rng.uniform(56, 68)
+    half_axes = (min(size * rng.uniform(54, 62), 66.0), float(np.clip(out, 62, 112)), min(up, 84.0), min(down, 78.0))
+    density = float(np.clip(rng.beta(1.6, 2.6), 0.02, 0.98) * 0.5 + 0.1)
+    pointed = float(np.clip(rng.normal(1.85, 0.25), 1.3, 2.4))
+    droop, overhang = rng.uniform(-4, 18), float(rng.random())
+    return Breast(centre, half_axes, pointed, droop, overhang, density, rng.uniform(1.6, 2.8))
 
 
-def chest_y_mm(x: Float) -> Float:
-    """Where the chest wall begins: a curved front, highest at the sternum."""
-    return np.float32(12) - np.float32(0.003) * x**2
+def chest_y_mm(x: Any, z: Any = 0.0) -> Any:  # noqa: ANN401 (arrays and numbers alike)
+    """Where the chest wall begins: highest at the sternum, falling back to the sides and towards the shoulder."""
+    above = np.sqrt((z - 5) ** 2 + 900) + (z - 5)
+    return np.float32(12) - np.float32(0.003) * x**2 - np.float32(0.17) * (above - np.float32(25.4))
 
 
-def depth_mm(frame: Frame, breast: Breast) -> Float:
-    """Distance below the breast's surface in mm, to first order; negative outside, whole grid or broadcast."""
-    ax, ay, az = breast.half_axes_mm
-    dx, dy, dz = frame.x - breast.centre_mm[0], frame.y - chest_y_mm(frame.x), frame.z - breast.centre_mm[1]
-    radius = np.sqrt((dx / ax) ** 2 + (dy / ay) ** 2 + (dz / az) ** 2)
-    slope = np.sqrt((dx / ax**2) ** 2 + (dy / ay**2) ** 2 + (dz / az**2) ** 2)
-    return np.asarray((1 - radius) * radius / np.maximum(slope, 1e-6), dtype=np.float32)
+def breast_depth_mm(x: Points, y: Points, z: Points, breast: Breast) -> Points:
+    """Distance below the breast's surface in mm, to first order; negative outside."""
+    step = 0.5
+    there = _radius(x, y, z, breast)
+    slopes = [
+        (_radius(x + dx, y + dy, z + dz, breast) - there) / step
+        for dx, dy, dz in ((step, 0, 0), (0, step, 0), (0, 0, step))
+    ]
+    slope = np.sqrt(slopes[0] ** 2 + slopes[1] ** 2 + slopes[2] ** 2)
+    tip = 5.5 - np.sqrt(
+        (x - breast.nipple_mm[0]) ** 2 + (y - breast.nipple_mm[1] + 4) ** 2 + (z - breast.nipple_mm[2]) ** 2
+    )
+    return _either((1 - there) / np.maximum(slope, 1e-3), tip, 5.0)
 
 
-def fractions(frame: Frame, breasts: tuple[Breast, ...], rng: np.random.Generator) -> dict[Tissue, Float]:
-    """Share of each tissue in every voxel, float32, summing to 1. Surfaces are blurred over one voxel."""
-    width = float(np.mean(frame.grid.spacing_mm))
-    above_chest = frame.y - chest_y_mm(frame.x)
-    depth = np.broadcast_to(SUBCUTANEOUS_MM - above_chest, frame.grid.shape)
-    gland = np.zeros(frame.grid.shape, dtype=np.float32)
+def depth_mm(x: Points, y: Points, z: Points, breasts: tuple[Breast, ...]) -> Points:
+    """Distance below the skin's surface of breasts and chest in mm, to first order; negative outside."""
+    depth = chest_y_mm(x, z) + np.float32(SUBCUTANEOUS_MM) - y
     for breast in breasts:
-        own = depth_mm(frame, breast)
-        depth = np.maximum(depth, own)
-        gland = np.maximum(gland, _gland(frame, own, breast, rng))
-    body, inner = _step(depth, width), _step(depth - SKIN_MM, width)
-    chest = inner * _step(-above_chest, width)
-    lung = inner * _step(-above_chest - MUSCLE_MM, width)
-    front = inner - chest
-    return {
-        Tissue.AIR: 1 - body,
-        Tissue.SKIN: body - inner,
-        Tissue.LUNG: lung,
-        Tissue.MUSCLE: chest - lung,
-        Tissue.GLAND: front * gland,
-        Tissue.FAT: front * (1 - gland),
-    }
+        depth = _either(depth, breast_depth_mm(x, y, z, breast), 9.0)
+    return np.asarray(depth)
 
 
-def _gland(frame: Frame, depth: Float, breast: Breast, rng: np.random.Generator) -> Float:
-    texture = smooth_field(frame, 9.0, rng) + np.float32(0.5) * smooth_field(frame, 4.5, rng)
-    above_chest = frame.y - chest_y_mm(frame.x)
-    envelope = _step(depth - 9, 8.0) * _step(above_chest - 7, 6.0)
-    return np.asarray(envelope * _step(texture - breast.gland_level, 0.5), dtype=np.float32)
+def draw_body(region: Region, breasts: tuple[Breast, ...], rng: np.random.Generator) -> Body:
+    """The fields of a body over a region of the world."""
+    points, origin = sampled(region, LATTICE_MM)
+    spacing = (LATTICE_MM, LATTICE_MM, LATTICE_MM)
+    waves = random_field(region, 28.0, rng)
+    depth = np.asarray(depth_mm(points.x, points.y, points.z, breasts) + 1.3 * waves.on(points), dtype=np.float32)
+    envelope = _envelope(points, depth, breasts)
+    lobules = random_field(region, (10.0, 13.0, 10.0), rng)
+    strands = random_field(region, (4.5, 22.0, 4.5), rng)
+    # From one closed mass of gland to islands and strands scattered in the fat.
+    scattered = float(rng.uniform(0.5, 1.35))
+    octaves = (
+        (0.75 * scattered, random_field(region, (22.0, 30.0, 22.0), rng)),
+        (0.42 * scattered, random_field(region, (8.0, 15.0, 8.0), rng)),
+        (0.24, random_field(region, (3.6, 7.0, 3.6), rng)),
+        (0.13, random_field(region, 2.2, rng)),
+    )
+    texture = _texture(points, octaves, lobules.on(points), strands.on(points))
+    inside = (depth > 4) & (points.y > chest_y_mm(points.x, points.z) + 4)
+    left = any(breast.centre_mm[0] < 0 for breast in breasts)
+    return Body(
+        breasts,
+        Field(depth, origin, spacing),
+        Field(envelope, origin, spacing),
+        lobules,
+        strands,
+        random_field(region, 20.0, rng),
+        octaves,
+        _level(envelope + texture, inside, breasts, points),
+        random_field(region, 12.0, rng),
+        _heart(rng) if left else None,
+        _nodes(breasts, rng),
+    )
 
 
-def _step(distance: npt.NDArray[np.floating[Any]], width: float) -> Float:
+def fractions(grid: Grid, body: Body, factors: Shape) -> dict[Tissue, Float]:
+    """Share of each tissue in every voxel, float32, summing to 1, by supersampling; lesion and vessels apart."""
+    shares = {tissue: np.zeros(grid.shape, dtype=np.float32) for tissue in BASE}
+    slowest = int(np.argmin(grid.shape))
+    across = int(np.prod(grid.shape)) // grid.shape[slowest] * int(np.prod(factors))
+    step = max(1, SLAB_VOXELS // across)
+    for start in range(0, grid.shape[slowest], step):
+        part = [slice(0, n) for n in grid.shape]
+        part[slowest] = slice(start, min(start + step, grid.shape[slowest]))
+        where = (part[0], part[1], part[2])
+        fine = _fine(frame_of(supersampled(grid, factors, where)), body)
+        for tissue, share in fine.items():
+            shares[tissue][where] = averaged(share, factors)
+    return shares
+
+
+BASE = (
+    Tissue.AIR, Tissue.SKIN, Tissue.FAT, Tissue.GLAND, Tissue.MUSCLE, Tissue.LUNG, Tissue.HEART, Tissue.NODE,
+    Tissue.RIB,
+)  # fmt: skip
+
+
+def step(distance: Points, width: float) -> Float:
     """0 outside, 1 inside, linear over `width` around distance 0."""
     return np.asarray(np.clip(distance / np.float32(width) + np.float32(0.5), 0, 1), dtype=np.float32)
+
+
+def _fine(frame: Frame, body: Body) -> dict[Tissue, Float]:
+    width = float(np.mean(frame.grid.spacing_mm))
+    depth = body.depth.on(frame)
+    inside = step(depth, width)
+    # Thickest around the nipple and below.
+    first = body.breasts[0]
+    low = np.clip((first.centre_mm[1] - frame.z) / np.float32(first.half_axes_mm[3]), -0.5, 1)
+    inner = step(depth - first.skin_mm * (1 + np.float32(0.35) * low), width)
+    above = frame.y - chest_y_mm(frame.x, frame.z)
+    front = step(above, width)
+    breast = inner * front
+    gland = _gland(frame, body, depth, above)
+    behind = _behind(frame, body, above, width)
+    result = {Tissue.AIR: 1 - inside, Tissue.SKIN: inside - inner, Tissue.GLAND: breast * gland}
+    result[Tissue.FAT] = breast - result[Tissue.GLAND]
+    chest = inner - breast
+    for tissue, share in behind.items():
+        result[tissue] = chest * share
+    node = np.zeros_like(depth)
+    for blob in body.nodes:
+        shell = blob.depth_mm(frame.x, frame.y, frame.z)
+        node = np.maximum(node, step(shell, width) * (1 - 0.8 * step(shell - 2.6, 1.0)))
+    for tissue in (Tissue.FAT, Tissue.GLAND, Tissue.MUSCLE):
+        result[tissue] = result[tissue] * (1 - node)
+    result[Tissue.NODE] = 1 - sum(result.values())  # type: ignore[assignment]
+    return result
+
+
+def _gland(frame: Frame, body: Body, depth: Float, above: Float) -> Float:
+    """Share of gland and septa in the breast's inside."""
+    lobules, strands = body.lobules.on(frame), body.strands.on(frame)
+    score = body.envelope.on(frame) + _texture(frame, body.octaves, lobules, strands)
+    gland = step(score - body.gland_level, 0.3)
+    gland *= step(depth - 4.5, 3.0)
+    # Sheets where the fields cross 0: thin septa between lobules, fibres towards the nipple, here and there.
+    faint = body.faint.on(frame)
+    sheet = np.clip(1 - np.abs(lobules) / np.float32(0.075), 0, 1) * np.clip(0.25 + 0.3 * faint, 0, 0.8)
+    fibre = np.clip(1 - np.abs(strands) / np.float32(0.1), 0, 1) * np.clip(0.2 - 0.3 * faint, 0, 0.6)
+    thin = np.maximum(sheet, fibre) * step(above - 3, 4.0)
+    return np.asarray(np.maximum(gland, thin), dtype=np.float32)
+
+
+def _behind(frame: Frame, body: Body, above: Points, width: float) -> dict[Tissue, Float]:
+    """Shares of what lies behind the chest's surface: pectoral muscle and fat planes, ribs, lung, heart."""
+    rough = body.rough_chest.on(frame)
+    pectoral_mm = 9 + np.clip(frame.z + 40, -30, 90) * np.float32(0.14) + 1.5 * rough
+    plane_mm = 1.5 + np.float32(2.0) * np.clip(rough + 0.8, 0, 2)
+    plane = step(above + pectoral_mm + plane_mm, width) - step(above + pectoral_mm, width)
+    # Ribs run down to the front; their marrow is fatty.
+    across = (np.sin(2 * np.pi * (frame.z + 0.5 * frame.x - 0.3 * frame.y) / 27 + 0.6 * rough) - 0.2) * 7
+    deep = -(above + pectoral_mm + plane_mm)
+    rib = step(across, 3.0) * step(deep - 2, 2.0) * step(13 - deep, 2.0)
+    lung = step(deep - 15 - 1.5 * rough, 2.0)
+    fat = np.maximum(np.clip(plane, 0, 1), np.float32(0.85) * rib) * (1 - lung)
+    heart = np.zeros_like(lung)
+    if body.heart is not None:
+        heart = lung * step(body.heart.depth_mm(frame.x, frame.y, frame.z) + 2 * rough, 2.0)
+    return {Tissue.LUNG: lung - heart, Tissue.HEART: heart, Tissue.RIB: fat, Tissue.MUSCLE: 1 - lung - fat}
+
+
+def _radius(x: Points, y: Points, z: Points, breast: Breast) -> Points:
+    """1 on the breast's surface, 0 in its middle on the chest wall."""
+    ax, ay, up, down = breast.half_axes_mm
+    t = np.maximum((y - chest_y_mm(x, z)) / ay, 0)
+    dz = z - (breast.centre_mm[1] - breast.droop_mm * t)
+    # Above, the slope to the shoulder is straight or hollow; below, the breast may hang over its fold.
+    low = np.maximum(0.45 - t, 0) / 0.45
+    az = np.where(dz > 0, up * (1 + 0.35 * low), down * (1 - 0.22 * breast.overhang * low))
+    round_part = ((x - breast.centre_mm[0]) / (ax * (1 + 0.1 * low))) ** 2 + (dz / az) ** 2
+    p = breast.pointed
+    return np.asarray((np.maximum(round_part, 1e-8) ** (p / 2) + t**p) ** (1 / p))
+
+
+def _either(a: Points, b: Points, width_mm: float) -> Points:
+    """The union of two signed distances with the seam rounded over `width_mm`."""
+    h = np.maximum(width_mm - np.abs(a - b), 0) / width_mm
+    return np.asarray(np.maximum(a, b) + h * h * width_mm / 4)
+
+
+def _envelope(points: Frame, depth: Float, breasts: tuple[Breast, ...]) -> Float:
+    """Where gland tends to be: a cone behind the nipple, thinning towards the skin, the chest and the fold below."""
+    best = np.full(depth.shape, -9.0, dtype=np.float32)
+    for breast in breasts:
+        ax, ay, up, down = breast.half_axes_mm
+        t = (points.y - chest_y_mm(points.x, points.z)) / np.float32(ay)
+        dx = (points.x - np.float32(breast.centre_mm[0])) / np.float32(0.8 * ax)
+        dz = (points.z - np.float32(breast.centre_mm[1] - breast.droop_mm * 0.6 + 5)) / np.float32(
+            0.72 * (up + down) / 2
+        )
+        cone = 1.3 - 2.1 * np.sqrt(dx**2 + dz**2) * (1.25 - 0.5 * np.clip(1 - t, 0, 1))
+        cone -= 1.2 * np.maximum(0.28 - t, 0) / 0.28
+        best = np.maximum(best, cone)
+    return np.asarray(best + np.minimum((depth - 11) / 6, 0.35) - 0.4 * np.maximum(6 - depth, 0), dtype=np.float32)
+
+
+def _texture(frame: Frame, octaves: tuple[tuple[float, Field], ...], lobules: Float, strands: Float) -> Float:
+    """Noise from coarse to fine, and creases: gland reaches out along the septa and along strands to the nipple."""
+    total = np.asarray(np.float32(-0.6) * np.abs(lobules) - np.float32(0.3) * np.abs(strands), dtype=np.float32)
+    for weight, field in octaves:
+        total += np.float32(weight) * field.on(frame)
+    return total
+
+
+def _level(score: Float, inside: npt.NDArray[np.bool_], breasts: tuple[Breast, ...], points: Frame) -> float:
+    """The score above which lies as much of the (first) breast as its density says."""
+    first = breasts[0]
+    near = _radius(points.x, points.y, points.z, first) < 1
+    return float(np.quantile(score[inside & near], 1 - first.density))
+
+
+def _heart(rng: np.random.Generator) -> Blob:
+    return Blob((-38 + rng.uniform(-6, 6), -58 + rng.uniform(-5, 5), -28 + rng.uniform(-8, 8)), (46.0, 38.0, 50.0))
+
+
+def _nodes(breasts: tuple[Breast, ...], rng: np.random.Generator) -> tuple[Blob, ...]:
+    """None, one or two axillary nodes behind the upper outer edge of the breast."""
+    found = []
+    for breast in breasts:
+        side = np.sign(breast.centre_mm[0])
+        for _ in range(int(rng.choice((0, 1, 2), p=(0.5, 0.3, 0.2)))):
+            x = breast.centre_mm[0] + side * rng.uniform(15, 42)
+            z = breast.centre_mm[1] + rng.uniform(48, 72)
+            y = float(chest_y_mm(x, z)) + rng.uniform(5, 9)
+            axes = (rng.uniform(3.5, 6.0), rng.uniform(3.5, 5.5), rng.uniform(5.0, 9.0))
+            found.append(Blob((float(x), y, float(z)), axes))
+    return tuple(found)

@@ -1,4 +1,4 @@
-"""Where a phantom's voxels lie: the two views, and smooth random fields over them.
+"""Where a phantom's voxels lie: the two views with spacings and slices as vendors acquired them.
 
 World coordinates are RAS+ mm with the sternum at x = 0: the left breast has negative x, anterior is positive y.
 """
@@ -16,13 +16,31 @@ from uptake.volume import Grid, Shape
 Float = npt.NDArray[np.float32]
 View = Literal["sagittal", "axial"]
 Size = Literal["full", "small"]
+Vendor = Literal["ge", "siemens", "philips"]
 
 BREAST_X_MM = 85.0
 """Distance of a breast's centre from the sternum."""
 
-IN_PLANE_MM = (0.703125, 0.78125, 0.78125, 0.8203125, 0.859375)
-SLICE_MM = (2.0, 2.0, 2.2, 2.3, 2.5)
-"""Sagittal spacings of I-SPY 1 (fields of view of 180-220 mm over 256 columns), the common ones twice."""
+IN_PLANE_MM: dict[Vendor, dict[float, int]] = {
+    "ge": {
+        0.703125: 31, 0.78125: 41, 0.8203125: 4, 0.859375: 13, 0.8984375: 2, 0.9375: 9, 0.9765625: 3, 1.0546875: 3,
+    },
+    "siemens": {0.703125: 13, 0.78125: 13},
+    "philips": {0.703125: 2, 0.78125: 9, 0.859375: 1},
+}  # fmt: skip
+STEP_MM: dict[Vendor, dict[float, int]] = {
+    "ge": {1.5: 9, 1.8: 1, 2.0: 35, 2.1: 3, 2.2: 8, 2.3: 7, 2.4: 1, 2.5: 35, 2.6: 3, 2.7: 1, 2.8: 3, 3.0: 3},
+    "siemens": {2.0: 17, 2.0625: 4, 2.25: 1, 2.3: 3},
+    "philips": {1.5: 2, 2.0: 10},
+}
+SLICES: dict[Vendor, dict[int, int]] = {
+    "ge": {50: 1, 52: 2, 54: 1, 56: 15, 58: 4, 60: 72, 62: 5, 64: 2, 66: 3},
+    "siemens": {54: 2, 64: 25},
+    "philips": {55: 1, 60: 10, 70: 1},
+}
+"""How many of 160 patients of ACRIN 6657/I-SPY 1 had what (the paper's cohort, its voxel volumes): spacing of 256
+columns, step between slices, slices. Not taken over: Siemens' 512 columns (13 of 39), which show nothing more at four
+times the size, fields of view above 270 mm and stacks of 74 to 104 slices (7 of 109 GE)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,31 +65,35 @@ def frame_of(grid: Grid) -> Frame:
     return Frame(grid, x, y, z, (i, j, k))
 
 
-def view_grid(view: View, size: Size, side: int, rng: np.random.Generator) -> Grid:
+def supersampled(grid: Grid, factors: Shape, part: tuple[slice, slice, slice] | None = None) -> Grid:
+    """`factors` voxels for one along each axis, filling it, over a part of the grid (all of it without one)."""
+    i, j, k = part or (slice(0, grid.shape[0]), slice(0, grid.shape[1]), slice(0, grid.shape[2]))
+    fine = np.diag((*(1 / np.asarray(factors, dtype=float)), 1.0))
+    fine[:3, 3] = np.array([i.start, j.start, k.start]) - 0.5 + 0.5 / np.asarray(factors)
+    shape = tuple((p.stop - p.start) * factor for p, factor in zip((i, j, k), factors, strict=True))
+    return Grid((shape[0], shape[1], shape[2]), grid.affine @ fine)
+
+
+def averaged(fine: npt.NDArray[np.generic], factors: Shape) -> Float:
+    """Means of blocks of `factors` values, float32: what a voxel holds of a supersampled quantity."""
+    for axis, factor in enumerate(factors):
+        shape = (*fine.shape[:axis], fine.shape[axis] // factor, factor, *fine.shape[axis + 1 :])
+        blocks = fine.reshape(shape)
+        # By hand, as numpy's mean along a short axis is slow.
+        total = blocks.take(0, axis + 1).astype(np.float32)
+        for n in range(1, factor):
+            total += blocks.take(n, axis + 1)
+        fine = total * np.float32(1 / factor)
+    return np.asarray(fine, dtype=np.float32)
+
+
+def view_grid(view: View, size: Size, side: int, rng: np.random.Generator, vendor: Vendor = "ge") -> Grid:
     """The acquired grid in dcm2niix order: columns, rows from the bottom up, slices along the normal.
 
-    sagittal: one breast (`side` -1 left, 1 right), columns to posterior, slices to the right.
-    axial: both breasts, columns to the left, slices upwards. Spacing varies with `rng`.
+    sagittal: one breast (`side` -1 left, 1 right), columns to posterior, slices to the right; spacings and slices
+    drawn as the vendor's patients of I-SPY 1 had them. axial: both breasts, columns to the left, slices upwards.
     """
-    return _sagittal(size, side, rng) if view == "sagittal" else _axial(size, rng)
-
-
-def smooth_field(frame: Frame, scale_mm: float, rng: np.random.Generator) -> Float:
-    """A random field of mean 0 and SD about 1 on the frame's grid, smooth over `scale_mm`, float32.
-
-    Normal draws on a cubic lattice of that spacing, interpolated by cubic B-splines one axis after another:
-    no matrix product, so the bytes do not depend on how many threads a linear algebra library uses.
-    """
-    lines = [line.ravel() for line in (frame.x, frame.y, frame.z)]
-    counts = [int((line.max() - line.min()) // scale_mm) + 5 for line in lines]
-    lattice = rng.standard_normal(counts, dtype=np.float32).transpose(np.argsort(frame.axes))
-    for line, axis in zip(lines, frame.axes, strict=True):
-        lattice = _along(lattice, (line - line.min()) / np.float32(scale_mm), axis)
-    return lattice * np.float32(UNIT_SD)
-
-
-UNIT_SD = 3.0
-"""Brings three axes of B-spline weights (sum of squares about 0.48 each) back to a standard deviation of 1."""
+    return _sagittal(size, side, vendor, rng) if view == "sagittal" else _axial(size, rng)
 
 
 def _coordinate(grid: Grid, world: int, axis: int) -> Float:
@@ -79,23 +101,17 @@ def _coordinate(grid: Grid, world: int, axis: int) -> Float:
     return np.asarray(line, dtype=np.float32).reshape([-1 if a == axis else 1 for a in range(3)])
 
 
-def _along(lattice: Float, position: Float, axis: int) -> Float:
-    base = np.floor(position).astype(np.intp)
-    t = position - base
-    weights = ((1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3)
-    shape = [-1 if a == axis else 1 for a in range(3)]
-    total = np.zeros([position.size if a == axis else n for a, n in enumerate(lattice.shape)], dtype=np.float32)
-    for shift, weight in enumerate(weights):
-        total += lattice.take(base + shift, axis) * (weight / 6).astype(np.float32).reshape(shape)
-    return total
+def _drawn(counts: dict[float, int] | dict[int, int], rng: np.random.Generator) -> float:
+    weights = np.array(list(counts.values()), dtype=float)
+    return float(rng.choice(np.array(list(counts)), p=weights / weights.sum()))
 
 
-def _sagittal(size: Size, side: int, rng: np.random.Generator) -> Grid:
-    in_plane, step = float(rng.choice(IN_PLANE_MM)), float(rng.choice(SLICE_MM))
-    shape: Shape = (256, 256, 60)
+def _sagittal(size: Size, side: int, vendor: Vendor, rng: np.random.Generator) -> Grid:
+    in_plane, step = _drawn(IN_PLANE_MM[vendor], rng), _drawn(STEP_MM[vendor], rng)
+    shape: Shape = (256, 256, int(_drawn(SLICES[vendor], rng)))
     if size == "small":
-        # The field of view of 56-60 slices over 24, of 256 columns over 64.
-        shape, in_plane, step = (64, 64, 24), 4 * in_plane, 2.0 * step
+        # The field of view of 256 columns over 64, of 60 slices over 24.
+        shape, in_plane, step = (64, 64, 24), 4 * in_plane, 2.5 * step
     first_x = side * BREAST_X_MM - (shape[2] - 1) / 2 * step
     affine = np.zeros((4, 4))
     affine[1, 0], affine[2, 1], affine[0, 2], affine[3, 3] = -in_plane, in_plane, step, 1

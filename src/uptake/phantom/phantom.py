@@ -1,55 +1,48 @@
 """`make`: a synthetic breast DCE-MRI study of which everything is known.
 
-A simple breast (half-ellipsoid with skin, fat, gland and chest wall) with an irregular mass, satellites and known
-kinetics. It is made to test and to demonstrate with, and looks only roughly like a patient.
+A patient is drawn as a continuous model (`model`), looked at on the acquired grid by supersampling, enhanced by
+Parker's input and the extended Tofts model, and scanned: spoiled gradient echo, coils, k-space, noise.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Annotated, Literal, get_args
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from uptake.phantom import signal
-from uptake.phantom.anatomy import Breast, Tissue, draw_breast, fractions
-from uptake.phantom.frames import Float, Frame, Size, View, frame_of, view_grid
-from uptake.phantom.lesion import Occupancy, draw_foci, occupancy, spread
+from uptake.phantom import movement
+from uptake.phantom.anatomy import Breast, Tissue, chest_y_mm, draw_breast
+from uptake.phantom.defects import Scene, misordered, spoiled
+from uptake.phantom.fields import Region, region_of
+from uptake.phantom.frames import Float, Frame, frame_of, view_grid
+from uptake.phantom.lesion import longest_diameter_mm
+from uptake.phantom.model import Model, Shares, draw_model, labels, shares_on, stream
+from uptake.phantom.protocol import LEVELS, Clock, acquired_of, draw_clock, sequence_of
+from uptake.phantom.rendering import Rendered, render
+from uptake.phantom.scanner import (
+    Acquired,
+    Band,
+    Coils,
+    Elements,
+    coils,
+    draw_band,
+    draw_elements,
+    sampled_magnitude,
+    saturation,
+    with_noise,
+)
+from uptake.phantom.settings import PhantomSettings
+from uptake.phantom.signal import Sequence as Gradient
 from uptake.study import Acquisition, Box, Phase, Recorded, SettingsError, Study
-from uptake.volume import DCM2NIIX, Array, Grid, Volume
+from uptake.volume import DCM2NIIX, Array, Grid, Volume, bounding_slices
 
 Int16 = npt.NDArray[np.int16]
 
-STV_REACH_MM = 20.0
 VOI_MARGIN_MM = 12.0
 SETTING = "setting of the phantom"
-
-
-@dataclass(frozen=True)
-class PhantomSettings:
-    """What kind of study is made. How it is written as DICOM is another matter (`uptake.io.dicom.write`)."""
-
-    view: Annotated[View, "sagittal: one breast; axial: both, one of them with a lesion"] = "sagittal"
-    size: Annotated[Size, "full: as I-SPY 1 acquired; small: a sixteenth of it per slice, for tests"] = "full"
-    snr: Annotated[float, "ratio; mean of gland before contrast over the SD of the noise"] = 40.0
-    phases: Annotated[int, "phases in all, the first before contrast: 3-6"] = 3
-    pe_threshold_percent: Annotated[float, "percent; PE threshold that the study records"] = 70.0
-    minimum_neighbours: Annotated[int, "of 26; neighbour count that the study records"] = 4
-
-    def __post_init__(self) -> None:
-        for name, allowed in (("view", get_args(View)), ("size", get_args(Size))):
-            if getattr(self, name) not in allowed:
-                raise SettingsError(f"phantom.{name} must be one of {', '.join(allowed)}, not {getattr(self, name)!r}")
-        if not 2 <= self.snr <= 1e6:
-            raise SettingsError(f"phantom.snr must be in [2, 1000000], not {self.snr}")
-        if self.phases not in range(3, 7):
-            raise SettingsError(f"phantom.phases must be 3, 4, 5 or 6, not {self.phases}")
-        if not 0 < self.pe_threshold_percent <= 1000:
-            raise SettingsError(f"phantom.pe_threshold_percent must be in (0, 1000], not {self.pe_threshold_percent}")
-        if self.minimum_neighbours not in range(27):
-            raise SettingsError(f"phantom.minimum_neighbours must be in 0-26, not {self.minimum_neighbours}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,10 +50,12 @@ class Phantom:
     """A study and its truth, all on the study's grid.
 
     study: noisy int16 phases; its acquisition records VOI, thresholds and phases as UCSF's objects do.
-    clean: the same phases without noise, float32, coil shading included.
-    lesion: mass and every satellite (share >= 0.5). stv: the mass with its core and the satellites within 20 mm.
-    stv_occupancy: share of each voxel in the STV, 0-1. tissue: labels of `Tissue`, uint8. bias: coil shading.
-    sigma: SD of the noise in grey levels.
+    clean: the same phases without noise, motion and defects, float32, coil shading and k-space as in the study.
+    lesion: primary and every satellite (share >= 0.5). stv: the primary with its core and the satellites within 20 mm.
+    lesion_occupancy, stv_occupancy: share of each voxel in them, 0-1. tissue: labels of `Tissue`, uint8.
+    ktrans (per minute), ve, vp (fractions): weighted with the shares of the tissues. bias: coil shading.
+    displacement_mm: for each phase x, y and z in RAS+ mm: what is now at p came from p minus this; () without motion.
+    sigma: SD of the noise in grey levels. lesion_kind, background: as drawn. longest_diameter_mm: of all foci.
     """
 
     seed: int
@@ -70,31 +65,41 @@ class Phantom:
     voi: Box
     lesion: Volume
     stv: Volume
+    lesion_occupancy: Volume
     stv_occupancy: Volume
     tissue: Volume
+    ktrans: Volume
+    ve: Volume
+    vp: Volume
     bias: Volume
+    displacement_mm: tuple[tuple[Volume, Volume, Volume], ...]
     sigma: float
+    lesion_kind: str
+    background: str
+    longest_diameter_mm: float
 
 
-@dataclass(frozen=True)
-class Clock:
-    """Times in s: when each phase starts, how long one takes, and which three are pre, early and late."""
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    """What the seed decides before anything is rendered."""
 
-    starts_s: tuple[float, ...]
-    length_s: float
-    indices: tuple[int, int, int]
-
-    @property
-    def centres_s(self) -> tuple[float, ...]:
-        """Middle of each phase after the start of the first post-contrast one, when contrast arrives."""
-        return tuple(start - self.starts_s[1] + self.length_s / 2 for start in self.starts_s)
+    frame: Frame
+    region: Region
+    breasts: tuple[Breast, ...]
+    side: int
+    clock: Clock
+    level: float
+    sequence: Gradient
+    acquired: Acquired
+    elements: Elements
+    band: Band | None
 
 
 def make(*, seed: int, case_id: str = "PHANTOM-0001", **settings: object) -> Phantom:
     """A phantom study with its truth: equal seeds and settings give equal bytes.
 
-    seed: any integer >= 0. settings: fields of `PhantomSettings`. Anatomy, lesion and kinetics depend on the seed
-    and the view alone, so that two SNRs or numbers of phases show the same patient.
+    seed: any integer >= 0. settings: fields of `PhantomSettings`. Anatomy, lesion and kinetics depend on the seed,
+    the view and the vendor's geometry alone, so that two SNRs or numbers of phases show the same patient.
     Raises `SettingsError` for a setting that is unknown or out of range, and for a negative seed.
     """
     names = [field.name for field in fields(PhantomSettings)]
@@ -106,87 +111,151 @@ def make(*, seed: int, case_id: str = "PHANTOM-0001", **settings: object) -> Pha
     return _made(seed, case_id, PhantomSettings(**settings))  # type: ignore[arg-type]
 
 
+def truth_on(phantom: Phantom, grid: Grid) -> Mapping[str, Volume]:
+    """The truth on another grid (1 mm, say) whose axes run along x, y and z: rendered anew, not resampled.
+
+    Names: stv, lesion (bool), stv_occupancy, lesion_occupancy, tissue, ktrans, ve, vp, bias.
+    """
+    plan = _plan(phantom.seed, phantom.settings)
+    model = _model(phantom.seed, phantom.settings, plan)
+    frame = frame_of(grid)
+    shares = shares_on(grid, model)
+    rendered = render(frame, shares, model, plan.sequence, ())
+    return {name: Volume(array, grid) for name, array in _truths(shares, rendered, coils(frame, plan.elements)).items()}
+
+
 def _made(seed: int, case_id: str, settings: PhantomSettings) -> Phantom:
-    plan = _stream(seed, "plan")
-    side = int(plan.choice((-1, 1)))
-    frame = frame_of(view_grid(settings.view, settings.size, side, plan))
-    breasts = tuple(draw_breast(s, plan) for s in ((side, -side) if settings.view == "axial" else (side,)))
-    foci = draw_foci(breasts[0], plan)
-    lesion = occupancy(frame.grid, foci, STV_REACH_MM, _stream(seed, "lesion"))
-    shares = fractions(frame, breasts, _stream(seed, "anatomy"))
-    bias = _bias(frame, breasts, _stream(seed, "bias"))
-    signals = _signals(frame, shares, lesion, seed)
-    level = float(plan.uniform(250, 450))
-    clock = _clock(settings.phases, plan)
-    clean = [level * bias * rise for rise in _phases(signals, clock)]
-    gland = shares[Tissue.GLAND] >= 0.9
+    plan = _plan(seed, settings)
+    grid, clock = plan.frame.grid, plan.clock
+    model = _model(seed, settings, plan)
+    shares = shares_on(grid, model)
+    moments = [clock.moments_s(n) for n in range(settings.phases)]
+    rendered = render(plan.frame, shares, model, plan.sequence, tuple(time for phase in moments for time in phase))
+    shading = coils(plan.frame, plan.elements)
+    objects = _by_phase(rendered.moments, [len(phase) for phase in moments])
+    clean = _scanned(objects, plan, shading)
+    gland = shares.tissues[Tissue.GLAND] >= 0.9
     sigma = float(clean[0][gland].mean(dtype=np.float64)) / settings.snr
-    voi = _voi(frame.grid, lesion)
-    acquisition = _acquisition(settings, clock, voi, side)
-    whole, stv = (spread(part, lesion.where, frame.grid.shape) for part in (lesion.lesion, lesion.stv))
+    truths = _truths(shares, rendered, shading)
+    voi = _voi(grid, truths["lesion"])
+    displacements = _displacements(seed, settings, plan)
+    images = _scanned(_displaced(objects, plan, displacements), plan, shading) if displacements else clean
+    images = spoiled(list(images), settings.defects, _scene(plan, model), stream(seed, "defects"))
+    acquisition = _acquisition(settings, plan, voi)
+    noisy = misordered(_noisy(images, shading, sigma, plan, seed), settings.defects)
     return Phantom(
         seed=seed,
         settings=settings,
-        study=_study(case_id, _noisy(clean, sigma, seed), frame.grid, clock, acquisition),
-        clean=_study(case_id, clean, frame.grid, clock, acquisition),
+        study=_study(case_id, noisy, grid, clock, acquisition),
+        clean=_study(case_id, clean, grid, clock, acquisition),
         voi=voi,
-        lesion=Volume(whole >= 0.5, frame.grid),
-        stv=Volume(stv >= 0.5, frame.grid),
-        stv_occupancy=Volume(stv, frame.grid),
-        tissue=Volume(_labels(shares, lesion), frame.grid),
-        bias=Volume(bias, frame.grid),
+        displacement_mm=tuple(_three(d, grid) for d in displacements),
         sigma=sigma,
+        lesion_kind=model.lesion.kind,
+        background=model.patient.background,
+        longest_diameter_mm=longest_diameter_mm(truths["lesion"], grid),
+        **{name: Volume(array, grid) for name, array in truths.items()},
     )
 
 
-def _stream(seed: int, name: Literal["plan", "lesion", "anatomy", "bias", "kinetics", "noise"]) -> np.random.Generator:
-    """Independent random numbers per part, so that a change in one part leaves the others as they were."""
-    return np.random.default_rng([seed, *name.encode()])
+def _plan(seed: int, settings: PhantomSettings) -> _Plan:
+    rng = stream(seed, "plan")
+    side = int(rng.choice((-1, 1)))
+    frame = frame_of(view_grid(settings.view, settings.size, side, rng, settings.vendor))
+    sides = (side, -side) if settings.view == "axial" else (side,)
+    breasts = tuple(draw_breast(s, rng) for s in sides)
+    low, high = LEVELS[settings.vendor]
+    level = low * (high / low) ** float(rng.random())
+    clock = draw_clock(settings.phases, rng)
+    coil = stream(seed, "coil")
+    x, z = breasts[0].centre_mm
+    elements, band = _elements(breasts, coil), draw_band((float(chest_y_mm(x, z)), z), coil)
+    return _Plan(
+        frame,
+        region_of(frame, 12.0),
+        breasts,
+        side,
+        clock,
+        level,
+        sequence_of(settings.vendor, settings.field_t),
+        acquired_of(settings.view, settings.size),
+        elements,
+        band if settings.chest_band == "any" else None,
+    )
 
 
-def _signals(frame: Frame, shares: dict[Tissue, Float], lesion: Occupancy, seed: int) -> signal.Signals:
-    rng = _stream(seed, "kinetics")
-    kinetics = signal.draw_kinetics(rng)
-    body = signal.healthy(frame, shares, kinetics, rng)
-    corner = frame.grid.affine.copy()
-    corner[:3, 3] = frame.grid.to_world([part.start for part in lesion.where])
-    part = frame_of(Grid((lesion.lesion.shape[0], lesion.lesion.shape[1], lesion.lesion.shape[2]), corner))
-    return signal.with_lesion(part, body, lesion, kinetics, rng)
+def _model(seed: int, settings: PhantomSettings, plan: _Plan) -> Model:
+    return draw_model(seed, plan.region, plan.breasts, settings.lesion, settings.background)
 
 
-def _phases(signals: signal.Signals, clock: Clock) -> list[Float]:
-    centres, (_, early, late) = clock.centres_s, clock.indices
-    result = []
-    for centre in centres:
-        c1, c2 = signal.weights(centre, centres[early], centres[late])
-        result.append(signals.base + np.float32(c1) * signals.early + np.float32(c2) * signals.late)
-    return result
-
-
-def _noisy(clean: list[Float], sigma: float, seed: int) -> list[Int16]:
-    rng = _stream(seed, "noise")
-    noisy = (signal.with_noise(phase, sigma, rng) for phase in clean)
-    return [np.clip(np.rint(phase), 0, 32767).astype(np.int16) for phase in noisy]
-
-
-def _bias(frame: Frame, breasts: tuple[Breast, ...], rng: np.random.Generator) -> Float:
+def _elements(breasts: tuple[Breast, ...], rng: np.random.Generator) -> Elements:
     x = float(np.mean([breast.centre_mm[0] for breast in breasts]))
-    reach = float(max(breasts[0].half_axes_mm)) * (1 if len(breasts) == 1 else 2)
-    return signal.coil_bias(frame, (x, 40.0, breasts[0].centre_mm[1]), reach, rng)
+    z = breasts[0].centre_mm[1]
+    y = float(chest_y_mm(breasts[0].centre_mm[0], z)) + 0.5 * breasts[0].half_axes_mm[1]
+    return draw_elements((x, y, z), 75.0 if len(breasts) == 1 else 150.0, rng)
 
 
-def _clock(phases: int, rng: np.random.Generator) -> Clock:
-    """Three phases as in the GE protocol of I-SPY 1, more of them shorter; whole seconds."""
-    if phases == 3:
-        length, pause = float(rng.integers(270, 301)), float(rng.integers(60, 101))
-    else:
-        length, pause = {4: 160.0, 5: 95.0, 6: 95.0}[phases], float(rng.integers(0, 4))
-    starts = (0.0, *(pause + length * n for n in range(1, phases)))
-    early = {3: 1, 4: 1, 5: 2, 6: 2}[phases]  # nearest to 150 s, as UCSF chose; the late one is the last
-    return Clock(starts, length, (0, early, phases - 1))
+def _by_phase(moments: Sequence[Float], counts: Sequence[int]) -> list[list[Float]]:
+    ends = np.cumsum(counts)
+    return [list(moments[end - count : end]) for end, count in zip(ends, counts, strict=True)]
 
 
-def _acquisition(settings: PhantomSettings, clock: Clock, voi: Box, side: int) -> Acquisition:
+def _scanned(objects: Sequence[Sequence[Float]], plan: _Plan, shading: Coils) -> list[Float]:
+    """Every phase as the coils see it and k-space has it, in grey levels, noise-free."""
+    seen = np.float32(plan.level) * shading.bias * saturation(plan.frame, plan.band)
+    return [sampled_magnitude([seen * moment for moment in phase], plan.acquired) for phase in objects]
+
+
+def _displacements(seed: int, settings: PhantomSettings, plan: _Plan) -> list[movement.Displacement]:
+    if not settings.motion_mm:
+        return []
+    rng = stream(seed, "motion")
+    still = np.zeros(plan.frame.grid.shape, dtype=np.float32)
+    after = range(1, settings.phases)
+    drawn = [movement.draw_displacement(plan.frame, plan.region, settings.motion_mm, rng) for _ in after]
+    return [(still, still, still), *drawn]
+
+
+def _displaced(
+    objects: Sequence[Sequence[Float]], plan: _Plan, displacements: Sequence[movement.Displacement]
+) -> list[list[Float]]:
+    pairs = list(zip(objects, displacements, strict=True))[1:]
+    return [list(objects[0]), *([movement.moved(one, plan.frame, d) for one in phase] for phase, d in pairs)]
+
+
+def _noisy(images: Sequence[Float], shading: Coils, sigma: float, plan: _Plan, seed: int) -> list[Int16]:
+    rng = stream(seed, "noise")
+    noisy = (with_noise(image, shading.share, sigma, plan.acquired, rng) for image in images)
+    return [np.clip(np.rint(image), 0, 32767).astype(np.int16) for image in noisy]
+
+
+def _scene(plan: _Plan, model: Model) -> Scene:
+    x, y, z = (float(c) for c in model.lesion.foci[0].balls[0].centre_mm)
+    return Scene(plan.frame, plan.breasts[0], plan.acquired.phase_axis, (x, y, z))
+
+
+def _truths(shares: Shares, rendered: Rendered, shading: Coils) -> dict[str, Any]:
+    """The truth's arrays by name of field."""
+    return {
+        "lesion": shares.lesion_whole >= 0.5,
+        "stv": shares.stv_whole >= 0.5,
+        "lesion_occupancy": shares.lesion_whole,
+        "stv_occupancy": shares.stv_whole,
+        "tissue": labels(shares.tissues),
+        "ktrans": rendered.ktrans,
+        "ve": rendered.ve,
+        "vp": rendered.vp,
+        "bias": shading.bias,
+    }
+
+
+def _three(displacement: movement.Displacement, grid: Grid) -> tuple[Volume, Volume, Volume]:
+    x, y, z = (Volume(part, grid) for part in displacement)
+    return x, y, z
+
+
+def _acquisition(settings: PhantomSettings, plan: _Plan, voi: Box) -> Acquisition:
+    clock, sequence = plan.clock, plan.sequence
     recorded = Recorded(
         voi=voi,
         pe_threshold_percent=settings.pe_threshold_percent,
@@ -196,13 +265,13 @@ def _acquisition(settings: PhantomSettings, clock: Clock, voi: Box, side: int) -
         temporal_resolution_s=clock.length_s,
         sources=dict.fromkeys(("voi", "pe_threshold_percent", "minimum_neighbours", "phase_indices"), SETTING),
     )
-    laterality = "B" if settings.view == "axial" else ("L" if side < 0 else "R")
+    laterality = "B" if settings.view == "axial" else ("L" if plan.side < 0 else "R")
     return Acquisition(
-        field_strength_t=1.5,
+        field_strength_t=settings.field_t,
         sequence="3D SPGR",
-        repetition_time_ms=8.4,
-        echo_time_ms=4.2,
-        flip_angle_deg=20.0,
+        repetition_time_ms=sequence.repetition_time_ms,
+        echo_time_ms=sequence.echo_time_ms,
+        flip_angle_deg=sequence.flip_angle_deg,
         temporal_resolution_s=clock.length_s,
         laterality=laterality,
         visit="T1",
@@ -213,31 +282,17 @@ def _acquisition(settings: PhantomSettings, clock: Clock, voi: Box, side: int) -
 
 
 def _study(case_id: str, arrays: Sequence[Array], grid: Grid, clock: Clock, acquisition: Acquisition) -> Study:
-    phases = tuple(Phase(Volume(array, grid), start) for array, start in zip(arrays, clock.starts_s, strict=True))
-    return Study(case_id, phases, acquisition)
+    starts = clock.starts_s[: len(arrays)]
+    return Study(case_id, tuple(Phase(Volume(a, grid), s) for a, s in zip(arrays, starts, strict=True)), acquisition)
 
 
-def _labels(shares: dict[Tissue, Float], lesion: Occupancy) -> npt.NDArray[np.uint8]:
-    order = sorted(shares)
-    labels = np.zeros(shares[Tissue.AIR].shape, dtype=np.uint8)
-    best = shares[order[0]].copy()
-    for tissue in order[1:]:
-        labels[shares[tissue] > best] = tissue
-        np.maximum(best, shares[tissue], out=best)
-    part = labels[lesion.where]
-    part[lesion.lesion >= 0.5] = Tissue.LESION
-    part[lesion.core >= 0.5] = Tissue.CORE
-    return labels
-
-
-def _voi(grid: Grid, lesion: Occupancy) -> Box:
+def _voi(grid: Grid, lesion: npt.NDArray[np.bool_]) -> Box:
     """The lesion with 12 mm around it, cut to the volume, as (column, row, slice)."""
-    touched = lesion.lesion > 0
+    parts = bounding_slices(lesion)
     start, end = [], []
-    for axis, (part, spacing) in enumerate(zip(lesion.where, grid.spacing_mm, strict=True)):
-        index = np.flatnonzero(touched.any(axis=tuple(a for a in range(3) if a != axis))) + part.start
+    for part, spacing, size in zip(parts, grid.spacing_mm, grid.shape, strict=True):
         margin = int(np.ceil(VOI_MARGIN_MM / spacing))
-        start.append(max(int(index[0]) - margin, 0))
-        end.append(min(int(index[-1]) + margin, grid.shape[axis] - 1))
+        start.append(max(part.start - margin, 0))
+        end.append(min(part.stop - 1 + margin, size - 1))
     rows = grid.shape[1]
     return Box((start[0], rows - 1 - end[1], start[2]), (end[0], rows - 1 - start[1], end[2]))

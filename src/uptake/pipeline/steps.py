@@ -15,9 +15,11 @@ from typing import Any
 
 from uptake.cohort import breast as breast_checks
 from uptake.cohort import stages
-from uptake.cohort.artefacts import bright_outside, one_scale, signal_void
+from uptake.cohort.artefacts import bright_outside, folded_in, one_scale, signal_void
 from uptake.cohort.checks import Finding, check_case
+from uptake.cohort.ghosting import ghosts
 from uptake.cohort.movement import Moved, movement
+from uptake.cohort.phases import contrast_after_first, counted_as_recorded
 from uptake.features import Feature, Features, FeatureTable, captk, catalogue, extract
 from uptake.features.captk import CaptkParameters, captk_panel
 from uptake.features.settings import PANEL_NAMES, PanelName
@@ -205,8 +207,12 @@ def checks(  # noqa: PLR0913, PLR0917 (they look at everything)
         *(stages.stage("motion-corrected", aligned) if motion.phases else ()),
         *stages.fields(fields),
         *stages.stage("harmonised", harmonised.study),
+        *contrast_after_first(aligned.volumes, body),
+        *(counted_as_recorded(*_counts(study, found)) if _by_the_study(found) else ()),
         *one_scale(study.volumes, body),
         *bright_outside(early, body),
+        *ghosts(aligned.volumes, body),
+        *folded_in(pre, body),
         *signal_void(pre, breast.breast, body),
         *movement(_moved(motion), found.pe_mask),
         breast_checks.outlined(breast.numbers.chest_wall_support, WEAK_SUPPORT, breast.numbers.notes),
@@ -335,6 +341,19 @@ def _moved(motion: Aligned) -> list[Moved]:
         for phase, jacobian in zip(motion.numbers.phases, jacobians, strict=True)
         for shift in (phase.corrected or phase.acquired,)
     ]
+
+
+def _by_the_study(found: FtvResult) -> bool:
+    """Whether the FTV was counted where and on what the study's own object counted it."""
+    return found.numbers.voi.source == "study" and found.numbers.motion_correction == "no"
+
+
+def _counts(study: Study, found: FtvResult) -> tuple[tuple[int | None, int | None], tuple[int, int]]:
+    recorded, numbers = study.acquisition.recorded, found.numbers
+    return (
+        (recorded.ftv_pe_voxels, recorded.ftv_ser_inclusive_voxels),
+        (numbers.ftv_pe_voxels, numbers.ftv_ser_inclusive_voxels),
+    )
 
 
 def _lines(section: Any) -> list[tuple[str, str]]:  # noqa: ANN401 (any step's settings)

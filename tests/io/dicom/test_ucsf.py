@@ -308,6 +308,28 @@ def test_the_pe_threshold_is_read_from_each_place(percent: int, place: str, sour
     assert recorded.sources["pe_threshold_percent"] == source
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"), [("ispy1_dicom", (17331, 7839)), ("br06_dicom", (41105, 30513))]
+)  # the table of the published headers
+def test_the_counts_of_the_published_maps_are_read(
+    request: pytest.FixtureRequest, name: str, expected: tuple[int, int]
+) -> None:
+    images = (
+        pydicom.dcmread(path, stop_before_pixels=True)
+        for path in sorted(request.getfixturevalue(name).rglob("*"))
+        if path.is_file()
+    )
+    maps = [image for image in images if image.get("SeriesDescription", "").endswith("SER")][:1]
+    recorded = read_recorded(maps, DCE)
+    assert (recorded.ftv_pe_voxels, recorded.ftv_ser_inclusive_voxels) == expected
+
+
+def test_a_result_without_a_count_is_as_good_as_absent() -> None:
+    result = {0xB0: ("SQ", Items([grouped({0xB5: ("LO", "FTVpe(PEearly>70%)")})]))}
+    recorded = read_recorded([derived("Dynamic: SER", result)], DCE)
+    assert (recorded.ftv_pe_voxels, recorded.ftv_ser_inclusive_voxels) == (None, None)
+
+
 def test_an_i_spy_2_description_holds_the_background_threshold_too() -> None:
     dataset = derived("ISPY2: VOLSER: SER", DerivationDescription="VOLSER,BACKGROUND=475,SER PE THRESHOLD=70")
     recorded = read_recorded([dataset], DCE)

@@ -153,6 +153,28 @@ def test_dcm2niix_reads_the_multi_frame_object_of_philips(phantom: Phantom, tmp_
         np.testing.assert_array_equal(np.asanyarray(image.dataobj)[..., n], volume.array)
 
 
+@pytest.mark.parametrize(
+    ("times", "rule", "known"),
+    [
+        ("temporal-position", "TemporalPositionIdentifier", True),
+        ("trigger-time", "TriggerTime", True),
+        ("none", "repeated positions in the order of instances", False),
+    ],
+)
+def test_the_reader_and_dcm2niix_find_the_phases_of_every_ge_system(
+    sagittal: Phantom, times: str, rule: str, known: bool, tmp_path: Path
+) -> None:
+    written(sagittal.study, tmp_path / "in", ge_times=times)
+    study = read_study(scan([tmp_path / "in"]).studies[0], "CASE")
+    assert any(said.endswith(f"told apart by {rule}") for said in study.acquisition.decisions)
+    times_s = [phase.time_s for phase in sagittal.study.phases] if known else [None] * 3
+    assert [phase.time_s for phase in study.phases] == times_s
+    image = converted(tmp_path / "in", tmp_path / "out")["4"]
+    for n, volume in enumerate(sagittal.study.volumes):
+        np.testing.assert_array_equal(study.volumes[n].array, volume.array)
+        np.testing.assert_array_equal(np.asanyarray(image.dataobj)[..., n], volume.array)
+
+
 @pytest.mark.parametrize("vendor", VENDORS)
 @pytest.mark.parametrize(
     ("frames", "compression"),
@@ -241,6 +263,9 @@ def test_no_image_says_that_it_shows_a_person(sagittal: Phantom, tmp_path: Path)
         ({"vendor": "toshiba"}, "ge, siemens, philips"),
         ({"frames": "single"}, "classic, enhanced"),
         ({"compression": "zip"}, "none, rle, jpeg, jpeg-ls, jpeg-2000"),
+        ({"ge_times": "sundial"}, "clock, temporal-position, trigger-time, none"),
+        ({"ge_times": "none", "vendor": "siemens"}, "a habit of GE, not of siemens"),
+        ({"ge_times": "none", "frames": "enhanced"}, "always holds times"),
     ],
 )
 def test_an_unknown_habit_is_refused_with_what_is_allowed(habit: dict[str, object], words: str) -> None:

@@ -76,6 +76,8 @@ def read_recorded(datasets: Sequence[pydicom.Dataset], dce: DceReference) -> Rec
         "minimum_neighbours": _best(objects, MINIMUM_NEIGHBOURS),
         "phase_times_s": _best(objects, _phase_times(dce.n_phases)),
         "temporal_resolution_s": _best(objects, TEMPORAL_RESOLUTION),
+        "ftv_pe_voxels": _best(objects, _counted("FTVpe")),
+        "ftv_ser_inclusive_voxels": _best(objects, _counted("FTVser")),
         **_phases(objects, dce),
     }
     known = {name: value for name, value in found.items() if value is not None}
@@ -149,6 +151,17 @@ def _number_in(text: str, pattern: str) -> float | None:
 
 def _result_labels(one: Derived) -> str:
     return " ".join(item.text(0xB5) for item in one.group.items(0xB0)) if one.group else ""
+
+
+def _counted(label: str) -> tuple[Reader[int], ...]:
+    """The voxels of the result whose label begins so."""
+
+    def read(one: Derived) -> int | None:
+        results = one.group.items(0xB0) if one.group else ()
+        counts = (item.integers(0xB3, 1) for item in results if item.text(0xB5).startswith(label))
+        return next((count[0] for count in counts if count is not None), None)
+
+    return (("result (0117,10B0)", read),)
 
 
 def _resolution(one: Derived) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ def phantom() -> Phantom:
     return make(seed=13, size="small")
 
 
-def images(phantom: Phantom, folder: Path, vendor: str, **more: bool) -> Images:
+def images(phantom: Phantom, folder: Path, vendor: str, **more: object) -> Images:
     write_study(phantom.study, folder, Habit(vendor=vendor, **more), seed=2)  # type: ignore[arg-type]
     return [(path, pydicom.dcmread(path)) for path in sorted(folder.rglob("*.dcm"))]
 
@@ -92,6 +93,36 @@ def test_ge_writes_no_rescale(ge: list[pydicom.Dataset]) -> None:
     assert {int(image.PixelRepresentation) for image in ge} == {1}
 
 
+def ge_images(phantom: Phantom, folder: Path, times: str) -> list[pydicom.Dataset]:
+    found = [image for _, image in images(phantom, folder, "ge", ge_times=times)]
+    return sorted(found, key=lambda image: int(image.InstanceNumber))
+
+
+def test_newer_ge_systems_number_the_phases(phantom: Phantom, tmp_path: Path) -> None:
+    found = ge_images(phantom, tmp_path, "temporal-position")
+    assert [int(image.TemporalPositionIdentifier) for image in found] == [1] * 24 + [2] * 24 + [3] * 24
+    assert {int(image.NumberOfTemporalPositions) for image in found} == {3}
+    assert not any("TriggerTime" in image for image in found)
+    assert len({image.AcquisitionTime for image in found}) == 3
+
+
+def test_some_ge_systems_tell_the_phases_apart_by_trigger_time_alone(phantom: Phantom, tmp_path: Path) -> None:
+    found = ge_images(phantom, tmp_path, "trigger-time")
+    starts = [float(image.TriggerTime) / 1000 for image in found[::24]]
+    assert starts == [phase.time_s for phase in phantom.study.phases]
+    assert len({image.AcquisitionTime for image in found}) == 1
+    assert not any("TemporalPositionIdentifier" in image for image in found)
+
+
+def test_old_ge_systems_tell_the_phases_apart_by_nothing_but_the_order(phantom: Phantom, tmp_path: Path) -> None:
+    found = ge_images(phantom, tmp_path, "none")
+    for keyword in ("AcquisitionTime", "ContentTime", "TriggerTime", "TemporalPositionIdentifier"):
+        assert not any(keyword in image for image in found)
+    assert {int(image.AcquisitionNumber) for image in found} == {1}
+    positions = [tuple(image.ImagePositionPatient) for image in found]
+    assert positions[:24] == positions[24:48] == positions[48:]
+
+
 def test_siemens_writes_one_series_per_phase(phantom: Phantom, siemens: list[pydicom.Dataset]) -> None:
     phases = [[image for image in siemens if int(image.SeriesNumber) == number] for number in (5, 6, 7)]
     starts = []
@@ -110,6 +141,15 @@ def test_siemens_adds_a_subtraction_that_is_marked_derived(phantom: Phantom, sie
     pixels = np.stack([image.pixel_array for image in sorted(series, key=lambda image: int(image.InstanceNumber))])
     before, after = (stack(volume.array, DCM2NIIX).astype(int) for volume in phantom.study.volumes[:2])
     np.testing.assert_array_equal(pixels, np.maximum(after - before, 0))
+
+
+def test_siemens_puts_subtractions_between_the_phases_on_request(phantom: Phantom, tmp_path: Path) -> None:
+    found = [image for _, image in images(phantom, tmp_path, "siemens", derived_series=True)]
+    kinds = {int(image.SeriesNumber): image.ImageType[0] for image in found if int(image.SeriesNumber) > 1}
+    assert kinds == {5: "ORIGINAL", 6: "ORIGINAL", 7: "DERIVED", 8: "ORIGINAL", 9: "DERIVED"}
+    late = sorted((i for i in found if int(i.SeriesNumber) == 9), key=lambda image: int(image.InstanceNumber))
+    before, after = (stack(phantom.study.volumes[n].array, DCM2NIIX).astype(int) for n in (0, 2))
+    np.testing.assert_array_equal(np.stack([image.pixel_array for image in late]), np.maximum(after - before, 0))
 
 
 def test_siemens_adds_a_localizer_of_three_crossing_planes(siemens: list[pydicom.Dataset]) -> None:
@@ -154,6 +194,25 @@ def test_a_sagittal_study_has_the_cosines_and_side_of_the_ge_studies(
     assert {tuple(image.ImageOrientationPatient) for image in ge} == {(0, 1, 0, 0, 0, -1)}
     left = float(ge[0].ImagePositionPatient[0]) > 0
     assert {image.Laterality for image in ge} == {"L" if left else "R"}
+
+
+@pytest.mark.parametrize(
+    ("vendor", "models"),
+    [
+        ("ge", ("GENESIS_SIGNA", "DISCOVERY MR750")),
+        ("siemens", ("Sonata", "TrioTim")),
+        ("philips", ("Intera", "Achieva")),
+    ],
+)
+def test_the_model_fits_the_field_strength(
+    phantom: Phantom, vendor: str, models: tuple[str, str], tmp_path: Path
+) -> None:
+    for field_t, model in zip((1.5, 3.0), models, strict=True):
+        acquisition = replace(phantom.study.acquisition, field_strength_t=field_t)
+        folder = tmp_path / str(field_t)
+        write_study(replace(phantom.study, acquisition=acquisition), folder, Habit(vendor=vendor), seed=2)  # type: ignore[arg-type]
+        image = pydicom.dcmread(next(folder.rglob("*.dcm")))
+        assert (image.ManufacturerModelName, float(image.MagneticFieldStrength)) == (model, field_t)
 
 
 def test_a_stack_undoes_any_layout() -> None:

@@ -12,11 +12,12 @@ from pydicom.uid import MRImageStorage
 from uptake.io.dicom.writing.vendors import DAY, Picture, Vendor, clock
 from uptake.study import Study
 
-SCANNERS: dict[Vendor, tuple[str, str]] = {
-    "ge": ("GE MEDICAL SYSTEMS", "GENESIS_SIGNA"),
-    "siemens": ("SIEMENS", "Sonata"),
-    "philips": ("Philips Medical Systems", "Intera"),
+SCANNERS: dict[Vendor, tuple[str, str, str]] = {
+    "ge": ("GE MEDICAL SYSTEMS", "GENESIS_SIGNA", "DISCOVERY MR750"),
+    "siemens": ("SIEMENS", "Sonata", "TrioTim"),
+    "philips": ("Philips Medical Systems", "Intera", "Achieva"),
 }
+"""Manufacturer, a model of 1.5 T and one of 3 T."""
 GE_ACQUISITION = "GEMS_ACQU_01"
 STUDY_START_S = -600.0
 
@@ -37,14 +38,18 @@ def classic_header(image: Picture, study: Study, vendor: Vendor, identity: Ident
     """Everything about one image but its pixels. Names and dates are made up."""
     dataset = Dataset()
     _set_patient_and_study(dataset, study, identity)
-    _set_series(dataset, image, vendor, identity)
+    _set_series(dataset, image, identity)
+    _set_scanner(dataset, study, vendor)
     _set_protocol(dataset, image, study)
     _set_plane(dataset, image)
     if image.scale is not None:
         dataset.RescaleSlope, dataset.RescaleIntercept = (decimal(value) for value in image.scale)
         dataset.RescaleType = "US"
     for keyword, value in {**image.series.tags, **image.tags}.items():
-        setattr(dataset, keyword, value)
+        if value is None:
+            delattr(dataset, keyword)
+        else:
+            setattr(dataset, keyword, value)
     if vendor == "ge" and image.phase is not None and study.acquisition.temporal_resolution_s is not None:
         block = dataset.private_block(0x0019, GE_ACQUISITION, create=True)
         block.add_new(0x5A, "FL", 1e6 * study.acquisition.temporal_resolution_s)
@@ -79,7 +84,7 @@ def _set_patient_and_study(dataset: Dataset, study: Study, identity: Identity) -
     dataset.StudyTime = clock(STUDY_START_S)
 
 
-def _set_series(dataset: Dataset, image: Picture, vendor: Vendor, identity: Identity) -> None:
+def _set_series(dataset: Dataset, image: Picture, identity: Identity) -> None:
     series = image.series
     dataset.SOPClassUID = MRImageStorage
     dataset.SOPInstanceUID = identity.uid("image", series.number, image.instance)
@@ -90,11 +95,16 @@ def _set_series(dataset: Dataset, image: Picture, vendor: Vendor, identity: Iden
     dataset.ImageType = list(series.image_type)
     dataset.SeriesNumber = series.number
     dataset.SeriesDescription = dataset.ProtocolName = series.description
-    dataset.Manufacturer, dataset.ManufacturerModelName = SCANNERS[vendor]
-    dataset.DeviceSerialNumber, dataset.SoftwareVersions = "0", "phantom"
     dataset.SeriesTime = clock(0.0)
     dataset.AcquisitionTime = dataset.ContentTime = clock(image.time_s)
     dataset.InstanceNumber = image.instance
+
+
+def _set_scanner(dataset: Dataset, study: Study, vendor: Vendor) -> None:
+    manufacturer, *models = SCANNERS[vendor]
+    dataset.Manufacturer = manufacturer
+    dataset.ManufacturerModelName = models[(study.acquisition.field_strength_t or 0) > 2]
+    dataset.DeviceSerialNumber, dataset.SoftwareVersions = "0", "phantom"
 
 
 def _set_protocol(dataset: Dataset, image: Picture, study: Study) -> None:

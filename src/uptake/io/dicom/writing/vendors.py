@@ -3,15 +3,17 @@
 What is imitated (I-SPY 1 and public test series):
 
 * GE: one series, one block of instance numbers per phase, times that drift by 1-3 s inside a phase, two acquisition
-  numbers for three phases, TriggerTime 0, no temporal position, file names in no order.
-* Siemens: one series per phase, a subtraction series and a localizer beside them.
+  numbers for three phases, TriggerTime 0, no temporal position, file names in no order. Other GE systems tell the
+  phases apart by a temporal position, by TriggerTime alone, or by nothing but the order of instances (`GeTimes`).
+* Siemens: one series per phase, a subtraction series and a localizer beside them; on request a subtraction after
+  each phase, with a series number between those of the phases.
 * Philips: one series, time running fastest, temporal position and trigger time in ms, one acquisition time for all,
   a rescale slope and intercept of its own for every image.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -23,6 +25,7 @@ from uptake.study import Study
 from uptake.volume import Array, Grid, Layout
 
 Vendor = Literal["ge", "siemens", "philips"]
+GeTimes = Literal["clock", "temporal-position", "trigger-time", "none"]
 Vector = npt.NDArray[np.float64]
 
 DAY = datetime(2000, 1, 1)  # noqa: DTZ001 (no patient, no place: a date that shifts nothing)
@@ -59,6 +62,7 @@ class Picture:
     """One image to write: stored pixels (rows, columns), slope and intercept to real values, times and tags.
 
     place: 0-based position along the slice normal. phase: 0-based, None for images outside the time course.
+    tags: DICOM keywords and values of this image; a value of None leaves the attribute out.
     """
 
     series: Series
@@ -73,20 +77,79 @@ class Picture:
     file: str = ""
 
 
-def pictures(study: Study, vendor: Vendor, rng: np.random.Generator) -> list[Picture]:
-    """The original images of a study in a vendor's habit, plus those that this vendor always adds.
+def ge(study: Study, rng: np.random.Generator, times: GeTimes = "clock") -> list[Picture]:
+    """GE's images: one series, a block of instance numbers per phase; `times` says what tells the phases apart."""
+    _check(study)
+    series = Series(4, "Dynamic-3dfgre", ("ORIGINAL", "PRIMARY", "OTHER"), "dce", GE_SERIES_TAGS[times])
+    planes, starts = planes_of(study.grid, study.acquisition.layout), _starts(study)
+    names = rng.permutation(len(planes) * len(study.phases))
+    result: list[Picture] = []
+    for phase, images in enumerate(_stacks(study)):
+        drift = 1 + int(rng.integers(1, 4)) if phase else 1
+        tags = _ge_tags(times, phase, starts)
+        for n, (plane, pixels) in enumerate(zip(planes, images, strict=True)):
+            time_s = starts[phase] + (drift * n // len(planes) if times == "clock" else 0)
+            if times == "trigger-time":
+                time_s = starts[0]
+            file = f"{names[len(result)]:06d}.dcm"
+            result.append(Picture(series, plane, len(result) + 1, n, pixels, time_s, tags, phase, file=file))
+    return result
 
-    The phases must be integer arrays with known times: `ValueError` otherwise.
-    """
-    if any(phase.time_s is None or phase.volume.array.dtype.kind not in "iu" for phase in study.phases):
-        raise ValueError("only integer phases with known times can be written as DICOM")
-    return HABITS[vendor](study, rng)
+
+def siemens(study: Study, rng: np.random.Generator, between: bool = False) -> list[Picture]:
+    """Siemens' images: a localizer, one series per phase, and a subtraction at the end or one after each phase."""
+    _check(study)
+    word = "tra" if study.acquisition.laterality == "B" else "sag"
+    name = f"t1_fl3d_{word}_fatsat"
+    planes = planes_of(study.grid, study.acquisition.layout)
+    result = _localizer(study)
+    fraction = 0.0025 * int(rng.integers(0, 400))  # of a second: Siemens counts finer than seconds
+    number = 5
+    for phase, (start, images) in enumerate(zip(_starts(study), _stacks(study), strict=True)):
+        when = "pre" if phase == 0 else f"post{phase}"
+        series = Series(number, f"{name}_{when}", ("ORIGINAL", "PRIMARY", "M", "ND"), f"{number:04d}")
+        time_s = start + fraction
+        result += [
+            Picture(series, plane, n + 1, n, pixels, time_s, {"AcquisitionNumber": 1}, phase, file=f"{n + 1:04d}.dcm")
+            for n, (plane, pixels) in enumerate(zip(planes, images.astype(np.uint16), strict=True))
+        ]
+        number += 1
+        if phase and (between or phase == len(study.phases) - 1):
+            derived = Series(number, f"{name}_SUB", ("DERIVED", "SECONDARY", "M", "ND", "SUB"), f"{number:04d}")
+            result += subtraction(study, derived, phase if between else 1)
+            number += 1
+    return result
 
 
-def subtraction(study: Study, series: Series) -> list[Picture]:
-    """The first post-contrast minus the pre-contrast phase, negative values cut to 0, as a derived series."""
-    before, after = (stack(v.array, study.acquisition.layout).astype(np.int32) for v in study.volumes[:2])
-    planes, time_s = planes_of(study.grid, study.acquisition.layout), _starts(study)[1]
+def philips(study: Study, rng: np.random.Generator) -> list[Picture]:
+    """Philips' images: one series, time running fastest, each image with a rescale slope of its own."""
+    _check(study)
+    image_type = ("ORIGINAL", "PRIMARY", "M_FFE", "M", "FFE")
+    count = len(study.phases)
+    series = Series(501, "dyn_3D_FFE_fatsat", image_type, "DICOM", {"NumberOfTemporalPositions": count})
+    starts, stacks = _starts(study), _stacks(study)
+    result: list[Picture] = []
+    for n, plane in enumerate(planes_of(study.grid, study.acquisition.layout)):
+        for phase in range(count):
+            # Powers of two and whole intercepts: real values come back exactly, in float32 as well.
+            slope, intercept = float(rng.choice((0.125, 0.25, 0.5))), -float(rng.integers(0, 3))
+            stored = np.rint((stacks[phase][n] - intercept) / slope).astype(np.uint16)
+            tags = {
+                "TemporalPositionIdentifier": phase + 1,
+                "TriggerTime": f"{1000 * starts[phase]:g}",
+                "AcquisitionNumber": 5,
+            }
+            number = len(result) + 1
+            file = f"IM_{number:04d}.dcm"
+            result.append(Picture(series, plane, number, n, stored, 0.0, tags, phase, (slope, intercept), file=file))
+    return result
+
+
+def subtraction(study: Study, series: Series, phase: int = 1) -> list[Picture]:
+    """A post-contrast minus the pre-contrast phase, negative values cut to 0, as a derived series."""
+    volumes = (study.volumes[0], study.volumes[phase])
+    before, after = (stack(volume.array, study.acquisition.layout).astype(np.int32) for volume in volumes)
+    planes, time_s = planes_of(study.grid, study.acquisition.layout), _starts(study)[phase]
     return [
         Picture(series, plane, n + 1, n, np.maximum(b - a, 0).astype(np.uint16), time_s, file=f"{n + 1:04d}.dcm")
         for n, (plane, a, b) in enumerate(zip(planes, before, after, strict=True))
@@ -133,64 +196,27 @@ def _stacks(study: Study) -> list[Array]:
     return [stack(volume.array, study.acquisition.layout) for volume in study.volumes]
 
 
-def _ge(study: Study, rng: np.random.Generator) -> list[Picture]:
-    series = Series(4, "Dynamic-3dfgre", ("ORIGINAL", "PRIMARY", "OTHER"), "dce", {"TriggerTime": "0"})
-    planes = planes_of(study.grid, study.acquisition.layout)
-    names = rng.permutation(len(planes) * len(study.phases))
-    result: list[Picture] = []
-    for phase, (start, images) in enumerate(zip(_starts(study), _stacks(study), strict=True)):
-        drift = int(rng.integers(1, 4)) if phase else 0
-        for n, (plane, pixels) in enumerate(zip(planes, images, strict=True)):
-            time_s = start + (drift + 1) * n // len(planes)
-            tags = {"AcquisitionNumber": 0 if phase == 0 else 2}
-            file = f"{names[len(result)]:06d}.dcm"
-            result.append(Picture(series, plane, len(result) + 1, n, pixels, time_s, tags, phase, file=file))
-    return result
+GE_SERIES_TAGS: Mapping[GeTimes, Mapping[str, Any]] = {
+    "clock": {"TriggerTime": "0"},
+    "temporal-position": {},
+    "trigger-time": {},
+    "none": {"AcquisitionTime": None, "ContentTime": None},
+}
 
 
-def _siemens(study: Study, rng: np.random.Generator) -> list[Picture]:
-    plane_word = "tra" if study.acquisition.laterality == "B" else "sag"
-    name = f"t1_fl3d_{plane_word}_fatsat"
-    planes = planes_of(study.grid, study.acquisition.layout)
-    result = _localizer(study)
-    fraction = 0.0025 * int(rng.integers(0, 400))  # of a second: Siemens counts finer than seconds
-    for phase, (start, images) in enumerate(zip(_starts(study), _stacks(study), strict=True)):
-        number = 5 + phase
-        when = "pre" if phase == 0 else f"post{phase}"
-        series = Series(number, f"{name}_{when}", ("ORIGINAL", "PRIMARY", "M", "ND"), f"{number:04d}")
-        time_s = start + fraction
-        result += [
-            Picture(series, plane, n + 1, n, pixels, time_s, {"AcquisitionNumber": 1}, phase, file=f"{n + 1:04d}.dcm")
-            for n, (plane, pixels) in enumerate(zip(planes, images.astype(np.uint16), strict=True))
-        ]
-    number = 5 + len(study.phases)
-    derived = Series(number, f"{name}_SUB", ("DERIVED", "SECONDARY", "M", "ND", "SUB"), f"{number:04d}")
-    return result + subtraction(study, derived)
+def _check(study: Study) -> None:
+    """The phases must be integer arrays with known times."""
+    if any(phase.time_s is None or phase.volume.array.dtype.kind not in "iu" for phase in study.phases):
+        raise ValueError("only integer phases with known times can be written as DICOM")
 
 
-def _philips(study: Study, rng: np.random.Generator) -> list[Picture]:
-    image_type = ("ORIGINAL", "PRIMARY", "M_FFE", "M", "FFE")
-    count = len(study.phases)
-    series = Series(501, "dyn_3D_FFE_fatsat", image_type, "DICOM", {"NumberOfTemporalPositions": count})
-    starts, stacks = _starts(study), _stacks(study)
-    result: list[Picture] = []
-    for n, plane in enumerate(planes_of(study.grid, study.acquisition.layout)):
-        for phase in range(count):
-            # Powers of two and whole intercepts: real values come back exactly, in float32 as well.
-            slope, intercept = float(rng.choice((0.125, 0.25, 0.5))), -float(rng.integers(0, 3))
-            stored = np.rint((stacks[phase][n] - intercept) / slope).astype(np.uint16)
-            tags = {
-                "TemporalPositionIdentifier": phase + 1,
-                "TriggerTime": f"{1000 * starts[phase]:g}",
-                "AcquisitionNumber": 5,
-            }
-            number = len(result) + 1
-            result.append(
-                Picture(
-                    series, plane, number, n, stored, 0.0, tags, phase, (slope, intercept), file=f"IM_{number:04d}.dcm"
-                )
-            )
-    return result
+def _ge_tags(times: GeTimes, phase: int, starts: list[float]) -> Mapping[str, Any]:
+    """What tells an image's phase apart, or does not: two acquisition numbers for three phases do not."""
+    if times == "temporal-position":
+        return {"TemporalPositionIdentifier": phase + 1, "NumberOfTemporalPositions": len(starts)}
+    if times == "trigger-time":
+        return {"TriggerTime": f"{1000 * starts[phase]:g}", "AcquisitionNumber": 1}
+    return {"AcquisitionNumber": 1 if times == "none" else (0 if phase == 0 else 2)}
 
 
 def _localizer(study: Study) -> list[Picture]:
@@ -207,10 +233,3 @@ def _localizer(study: Study) -> list[Picture]:
         pixels = np.full((size, size), 100 * (n + 1), dtype=np.uint16)
         result.append(Picture(series, plane, n + 1, n, pixels, -300.0, file=f"{n + 1:04d}.dcm"))
     return result
-
-
-HABITS: Mapping[Vendor, Callable[[Study, np.random.Generator], list[Picture]]] = {
-    "ge": _ge,
-    "siemens": _siemens,
-    "philips": _philips,
-}

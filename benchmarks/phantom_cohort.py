@@ -1,0 +1,122 @@
+"""Phantoms in all vendors' habits through `uptake run`: is the noise-free functional tumour volume found again?
+
+    python benchmarks/phantom_cohort.py --cases 100 --seed 1000 --snr 40 20 15 --jobs 2
+
+Writes the phantoms (small unless --size full), runs them and prints a table in Markdown for every SNR: cases, lost
+ones, cases whose phases are in order (the voxels of every phase equal the phantom's), and the error of both volumes in
+percent of the noise-free one. Errors are given over cases of at least --least voxels: a voxel is 5 % of twenty.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import resource
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+
+import uptake
+from uptake import verbs
+from uptake.phantom import make
+
+
+@dataclass(frozen=True)
+class Case:
+    """One phantom: whose habit, whether it is there with its phases in order, both volumes true and found."""
+
+    habit: str
+    found: bool
+    in_order: bool
+    pe: tuple[int, int]
+    ser: tuple[int, int]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cases", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=1000)
+    parser.add_argument("--snr", type=float, nargs="+", default=[40.0])
+    parser.add_argument("--motion", type=float, default=0.0)
+    parser.add_argument("--vendor", default="mixed")
+    parser.add_argument("--view", default="sagittal")
+    parser.add_argument("--size", default="small")
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--least", type=int, default=100)
+    asked = parser.parse_args()
+    for snr in asked.snr:
+        with tempfile.TemporaryDirectory() as scratch:
+            print(f"\nSNR {snr:g}, {asked.cases} cases, {asked.size}, {asked.view}\n", flush=True)
+            show(measured(Path(scratch), asked, snr), asked.least)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"\npeak memory of this process {peak:.0f} MiB")
+
+
+def measured(scratch: Path, asked: argparse.Namespace, snr: float) -> list[Case]:
+    """Write the phantoms, run them, compare."""
+    dicom, cohort = scratch / "dicom", scratch / "cohort"
+    kind = {"vendor": asked.vendor, "view": asked.view, "size": asked.size, "snr": snr, "motion": asked.motion}
+    verbs.phantom(dicom, cases=asked.cases, seed=asked.seed, jobs=asked.jobs, **kind)
+    uptake.run(dicom, cohort, jobs=asked.jobs)
+    counted = {row["case_id"]: row for row in rows(cohort / "tables/ftv.csv")}
+    return [compared(row, counted.get(row["case_id"]), cohort) for row in rows(dicom / "truth.csv")]
+
+
+def compared(truth: dict[str, str], counted: dict[str, str] | None, cohort: Path) -> Case:
+    habit = " ".join((truth["vendor"], truth["habits"])).strip()
+    if counted is None or not counted["ftv_pe_voxels"]:
+        return Case(habit, False, False, (int(truth["ftv_pe_voxels"]), 0), (int(truth["ftv_ser_voxels"]), 0))
+    pe, ser = ((int(truth[name]), int(counted[name])) for name in ("ftv_pe_voxels", "ftv_ser_voxels"))
+    return Case(habit, True, in_order(truth, cohort), pe, ser)
+
+
+def in_order(truth: dict[str, str], cohort: Path) -> bool:
+    """Whether every phase of the cohort holds the voxels of the phantom's phase."""
+    case_id = truth["case_id"]
+    made = make(
+        seed=int(truth["seed"]), case_id=case_id, vendor=truth["vendor"], view=truth["view"], size=truth["size"],
+        field_t=float(truth["field_t"]), snr=float(truth["snr"]), motion_mm=float(truth["motion_mm"]),
+    )  # fmt: skip
+    for n, volume in enumerate(made.study.volumes):
+        native = nib.load(cohort / f"cases/{case_id}/native/{case_id}_{n:04d}.nii.gz")
+        pair = (native, nib.Nifti1Image(volume.array, volume.grid.affine))
+        one, other = (np.asanyarray(nib.as_closest_canonical(image).dataobj) for image in pair)
+        if not np.array_equal(one, other):
+            return False
+    return True
+
+
+def show(cases: list[Case], least: int) -> None:
+    print("| habit | cases | lost | in order | FTV by PE: median, 95th percentile, largest error | by PE and SER |")
+    print("|---|---|---|---|---|---|")
+    for habit in [*sorted({case.habit for case in cases}), "all"]:
+        group = [case for case in cases if habit in (case.habit, "all")]
+        lost, ordered = sum(not case.found for case in group), sum(case.in_order for case in group)
+        pe, ser = (words([getattr(case, name) for case in group if case.found], least) for name in ("pe", "ser"))
+        print(f"| {habit} | {len(group)} | {lost} | {ordered} | {pe} | {ser} |", flush=True)
+
+
+def words(pairs: Sequence[tuple[int, int]], least: int) -> str:
+    """Median, 95th percentile and maximum of the absolute error in percent, and the mean with its sign."""
+    errors = np.array([100 * (found - true) / true for true, found in pairs if true >= least])
+    if not errors.size:
+        return f"none of {least} voxels"
+    size = np.abs(errors)
+    within = np.count_nonzero(size <= 5)
+    return (
+        f"{np.median(size):.1f}, {np.percentile(size, 95):.1f}, {size.max():.1f} % "
+        f"(mean {errors.mean():+.1f} %; {within} of {size.size} within 5 %)"
+    )
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as handle:
+        return list(csv.DictReader(handle))
+
+
+if __name__ == "__main__":
+    main()

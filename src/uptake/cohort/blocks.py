@@ -1,0 +1,41 @@
+"""Images in blocks of some millimetres: large beside noise, small beside a breast."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from uptake.volume import Array, Volume
+
+BLOCK_MM = 3.0
+"""mm. Everything is looked at in blocks of about this edge."""
+
+
+def block_steps(volume: Volume) -> list[int]:
+    """Voxels per block along each axis."""
+    return [max(1, min(n, round(BLOCK_MM / s))) for n, s in zip(volume.grid.shape, volume.grid.spacing_mm, strict=True)]
+
+
+def block_mm(volume: Volume, steps: list[int]) -> list[float]:
+    """Edges of a block in mm."""
+    return [step * s for step, s in zip(steps, volume.grid.spacing_mm, strict=True)]
+
+
+def blocks(array: Array, steps: list[int], how: np.ufunc) -> npt.NDArray[Any]:
+    """One value per block; the last block of an axis can be smaller. By slabs: quicker than reducing short runs."""
+    for axis, step in enumerate(steps):
+        slabs = np.moveaxis(array, axis, 0)
+        whole = slabs[::step].copy()
+        for offset in range(1, min(step, len(slabs))):
+            others = slabs[offset::step]
+            how(whole[: len(others)], others, out=whole[: len(others)])
+        array = np.moveaxis(whole, 0, axis)
+    return array
+
+
+def block_means(array: Array, steps: list[int]) -> npt.NDArray[np.float64]:
+    """The mean of every block."""
+    sums = blocks(array.astype(np.float64), steps, np.add)
+    return np.asarray(sums / blocks(np.ones(array.shape), steps, np.add), dtype=np.float64)

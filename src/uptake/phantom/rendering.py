@@ -1,0 +1,128 @@
+"""From shares of tissues to signal at a moment, and to the maps of the transfer constants."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from uptake.phantom.anatomy import Tissue
+from uptake.phantom.frames import Float, Frame
+from uptake.phantom.kinetics import Bolus, bolus_until
+from uptake.phantom.model import Model, Shares, Textures
+from uptake.phantom.signal import Sequence, relative_signal
+from uptake.phantom.tissues import T1_MS, Kinetics
+
+Index = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True, eq=False)
+class Rendered:
+    """Signal at each moment (gland before contrast is 1), and Ktrans (1/min), ve, vp weighted with the shares."""
+
+    moments: tuple[Float, ...]
+    ktrans: Float
+    ve: Float
+    vp: Float
+
+
+@dataclass(frozen=True, eq=False)
+class _Logs:
+    """Textures on a grid, ravelled: SD 1 around 0."""
+
+    signal: Float
+    ktrans: Float
+    kep: Float
+    residue: Float
+
+
+@dataclass(frozen=True, eq=False)
+class _Voxels:
+    """A tissue in the voxels that have it."""
+
+    signal: Float
+    inert: Float
+    ktrans: Float
+    kep: Float
+    vp: float
+
+
+def render(frame: Frame, shares: Shares, model: Model, sequence: Sequence, moments_s: tuple[float, ...]) -> Rendered:
+    """The signal at moments (s after the bolus arrives at the breast; before it: 0 or less) without coil and noise.
+
+    Per voxel and tissue: extended Tofts, relaxivity, spoiled gradient echo; then the tissues' signals are added with
+    their shares.
+    """
+    logs = _logs(frame, model.textures)
+    rim, bolus = _rim(shares), bolus_until(max(moments_s, default=0.0))
+    moments = [np.zeros(frame.grid.shape, dtype=np.float32) for _ in moments_s]
+    maps = [np.zeros(frame.grid.shape, dtype=np.float32) for _ in ("ktrans", "ve", "vp")]
+    for tissue, share in shares.tissues.items():
+        if tissue is Tissue.AIR:
+            continue
+        kinetics = model.patient.tissues[tissue]
+        where = np.flatnonzero(share > 0)
+        part = share.reshape(-1)[where]
+        voxels = _voxels(kinetics, logs, where, rim if tissue is Tissue.LESION else None)
+        t1_ms = T1_MS[sequence.field_t][tissue] * model.patient.t1_scale
+        delayed = tuple(moment - kinetics.delay_s for moment in moments_s)
+        signals = _signals(t1_ms, voxels, sequence, bolus, delayed)
+        for moment, signal in zip(moments, signals, strict=True):
+            moment.reshape(-1)[where] += part * signal
+        values = (voxels.ktrans, voxels.ktrans / voxels.kep, np.full_like(part, voxels.vp))
+        for total, value in zip(maps, values, strict=True):
+            total.reshape(-1)[where] += part * value
+    return Rendered(tuple(moments), maps[0], maps[1], maps[2])
+
+
+def _signals(
+    t1_ms: float, voxels: _Voxels, sequence: Sequence, bolus: Bolus, moments_s: tuple[float, ...]
+) -> Iterator[Float]:
+    water = voxels.signal - voxels.inert
+    for moment in moments_s:
+        contrast = bolus.concentration_mm(moment, voxels.ktrans, voxels.kep, voxels.vp)
+        yield voxels.inert + water * relative_signal(t1_ms, contrast, sequence)
+
+
+def _voxels(kinetics: Kinetics, logs: _Logs, where: Index, rim: Float | None) -> _Voxels:
+    spread = kinetics.spread
+    signal = np.float32(kinetics.signal) * _lognormal(logs.signal, where, spread[0])
+    ktrans = np.float32(kinetics.ktrans) * _lognormal(logs.ktrans, where, spread[1])
+    kep = np.float32(kinetics.kep) * _lognormal(logs.kep, where, spread[2])
+    if rim is not None:
+        # The growing edge is better perfused than the inside.
+        factor = rim.reshape(-1)[where]
+        ktrans, kep = ktrans * factor, kep * factor**2
+    inert = np.zeros_like(signal)
+    if kinetics.inert:
+        left = np.float32(kinetics.inert * kinetics.signal)
+        inert = left * _lognormal(logs.residue, where, 0.35)
+        inert += left * np.float32(1.5) * np.clip(logs.residue[where] - np.float32(1.6), 0, 2)
+        signal = signal - left + inert
+    # Nothing leaves a voxel faster than its interstitium allows: ve is at most 1.
+    return _Voxels(signal, inert, ktrans, np.maximum(kep, ktrans), kinetics.vp)
+
+
+def _lognormal(log: Float, where: Index, spread: float) -> Float:
+    if not spread:
+        return np.ones(where.size, dtype=np.float32)
+    return np.asarray(np.exp(np.float32(spread) * log[where]), dtype=np.float32)
+
+
+def _logs(frame: Frame, textures: Textures) -> _Logs:
+    signal = np.float32(0.75) * textures.signal[0].on(frame) + np.float32(0.66) * textures.signal[1].on(frame)
+    ktrans = np.float32(0.75) * textures.ktrans[0].on(frame) + np.float32(0.66) * textures.ktrans[1].on(frame)
+    kep, residue = textures.kep.on(frame), textures.residue.on(frame)
+    return _Logs(signal.reshape(-1), ktrans.reshape(-1), kep.reshape(-1), residue.reshape(-1))
+
+
+def _rim(shares: Shares) -> Float:
+    """1.15 near the lesion's edge falling to 0.9 inside, on the whole grid."""
+    found = shares.lesion
+    deep = ndimage.gaussian_filter(found.lesion, 2.0)
+    rim = np.ones(shares.lesion_whole.shape, dtype=np.float32)
+    rim[found.where] = 1.18 - 0.28 * np.clip(2 * deep - 1, 0, 1)
+    return rim
