@@ -57,7 +57,11 @@ class Code(StrEnum):
     MASK_GRID = "mask-on-another-grid"
     EMPTY_MASK = "empty-mask"
     MOTION = "motion-not-correctable"
+    CLINICAL = "clinical-table-unusable"
+    INDEX = "imaging-index-unusable"
     NO_SPACE = "output-not-writable"
+    PATIENT_DATA = "patient-data-in-release"
+    RELEASE = "release-unusable"
     WORKER_DIED = "worker-died"
     FAILED = "internal-failure"
 

@@ -36,7 +36,7 @@ def case_page(view: CaseView) -> str:
     scene = panels.scene(view)
     slides, start = panels.slides(scene)
     names = _phase_names(view)
-    return _rendered(
+    return rendered(
         "case.html.j2",
         view=view,
         ftv=view.ftv,
@@ -66,7 +66,7 @@ def thumbnail(view: CaseView) -> bytes:
 def cohort_page(view: CohortView) -> str:
     """The cohort's page as HTML text; it links to ``../cases/<case_id>/report.html`` and needs no network."""
     lost = len({row.subject for row in view.refusals if row.is_case})
-    return _rendered(
+    return rendered(
         "cohort.html.j2",
         view=view,
         total=len(view.cases) + lost,
@@ -77,6 +77,12 @@ def cohort_page(view: CohortView) -> str:
         strips=_strips(view.cases),
         stv_words=_STV_WORDS,
     )
+
+
+def rendered(name: str, **values: object) -> str:
+    """A template of this package with its values, as HTML text."""
+    page: str = _environment().get_template(name).render(**values)
+    return page
 
 
 def _facts(study: Study) -> tuple[str, ...]:
@@ -241,11 +247,6 @@ def _strips(cases: Sequence[CohortCase]) -> tuple[Markup, ...]:
 def case_href(case_id: str) -> str:
     """The address of a case's page, seen from the cohort's page."""
     return f"../cases/{quote(case_id, safe='')}/report.html"
-
-
-def _rendered(name: str, **values: object) -> str:
-    page: str = _environment().get_template(name).render(**values)
-    return page
 
 
 @cache
