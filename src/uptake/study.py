@@ -62,6 +62,7 @@ class Code(StrEnum):
     NO_SPACE = "output-not-writable"
     PATIENT_DATA = "patient-data-in-release"
     RELEASE = "release-unusable"
+    NETWORK = "archive-not-reached"
     WORKER_DIED = "worker-died"
     FAILED = "internal-failure"
 

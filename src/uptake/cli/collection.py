@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -55,3 +56,39 @@ def cohort(  # noqa: PLR0917 (options)
     total = len(found.included) + len(found.selection.exclusions)
     where = "nothing was written" if dry_run else f"why, and the tables: {to}/index.html"
     typer.echo(f"{len(found.included)} of {total} patients included; {where}")
+
+
+def verify(
+    folder: Annotated[Path, typer.Argument(metavar="COHORT_OR_RELEASE", help="the cohort folder, or a release")],
+    case: Annotated[list[str] | None, typer.Option("--case", metavar="ID", help="only this case (repeatable)")] = None,
+    jobs: Annotated[int | None, typer.Option("--jobs", min=1, help="processes; default: what fits")] = None,
+    assign: Annotated[
+        list[str] | None, typer.Option("--set", metavar="verify.NAME=VALUE", help="one limit of the validation")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would be checked, and do nothing")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="the result as JSON, for machines")] = False,
+) -> None:
+    """Technical validation of a cohort or a release: pass, warn or fail, with the number and the limit."""
+    from uptake import verbs
+    from uptake.cli.progress import bars, lines, silence
+    from uptake.pipeline.settings import assigned
+
+    if dry_run:
+        names = verbs.to_verify(folder, cases=case or [])
+        for name in names:
+            typer.echo(f"{name}: would be checked")
+        typer.echo(f"{len(names)} would be checked, nothing was written")
+        return
+    progress = silence if as_json else bars if sys.stderr.isatty() else lines
+    with progress() as on_event:
+        found = verbs.verify(folder, cases=case or [], jobs=jobs, on_event=on_event, **assigned(assign or ()))
+    if as_json:
+        typer.echo(json.dumps(found.plain(), indent=2))
+    else:
+        for item in found.findings:
+            if item.status != "pass":
+                typer.echo(f"{item.status}  {item.case_id or 'collection'}: {item.check}: {item.found}; {item.allowed}")
+        counts = {status: sum(item.status == status for item in found.findings) for status in ("fail", "warn")}
+        where = f"; the page: {found.page}" if found.page else ""
+        typer.echo(f"{counts['fail']} of {len(found.findings)} checks failed, {counts['warn']} warn{where}")
+    raise typer.Exit(0 if found.ok else 1)

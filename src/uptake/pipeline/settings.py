@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from uptake.cohort.collection import Verify
 from uptake.features import Features
 from uptake.io.dicom.read import Dicom
 from uptake.pipeline.published import Published
@@ -48,6 +49,7 @@ class Settings:
     zscore: ZScore = field(default_factory=ZScore)
     published: Published = field(default_factory=Published)
     features: Features = field(default_factory=Features)
+    verify: Verify = field(default_factory=Verify)
 
 
 @dataclass(frozen=True)
