@@ -53,6 +53,13 @@ def test_a_sound_cohort_passes_and_leaves_page_tables_plots_and_figures_with_the
     assert {path.stem for path in (made / "report/figures").glob("*.svg")} == {"agreement", "heterogeneity"}
 
 
+def test_the_cohorts_page_links_to_the_validation_once_it_is_there(made: Path, cohort: Path) -> None:
+    assert 'href="verify.html"' in (made / "report/index.html").read_text()
+    (cohort / "report/verify.html").unlink()
+    verbs.run((), cohort, jobs=1)
+    assert 'href="verify.html"' not in (cohort / "report/index.html").read_text()
+
+
 def test_the_agreement_of_two_masks_is_that_of_their_files(made: Path) -> None:
     (row,) = [
         r for r in _rows(made / "tables/agreement.csv")

@@ -18,6 +18,7 @@ from uptake.io.store import Cohort, locked, open_cohort
 from uptake.io.tables import write_csv
 from uptake.io.values import to_plain
 from uptake.pipeline import executors
+from uptake.pipeline.collect import collect
 from uptake.pipeline.facts import PAIRS, CaseRead, Compared, ReadTask, read_case
 from uptake.pipeline.figures import figures
 from uptake.pipeline.settings import from_layers, read_toml
@@ -88,6 +89,7 @@ def verify(
         read = _read(tasks, jobs, on_event)
         findings = check_collection([case.facts for case in read], chosen.verify)
         _write(cohort, read, findings)
+        collect(cohort, chosen)  # the cohort's page links to it
     return Verified(path, len(read), findings, path / "report/verify.html")
 
 
