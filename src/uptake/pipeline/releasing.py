@@ -26,7 +26,7 @@ from uptake.io.archives.identifiers import Needle, SourceFacts, of_name, source_
 from uptake.io.archives.manifest import Entry, sha256_of
 from uptake.io.archives.names import Names
 from uptake.io.dicom.headers import Header
-from uptake.io.dicom.read import Dicom, phase_images
+from uptake.io.dicom.read import phase_images
 from uptake.io.dicom.scan import StudySource
 from uptake.io.files import write_json_whole
 from uptake.io.nifti import read_mask
@@ -263,7 +263,9 @@ def _origin(
 
 
 PUBLIC = "public source: PatientIDs and UIDs kept; dates shifted; times, names, institutions and free text removed"
-REPLACED = "PatientIDs and UIDs replaced by keyed pseudonyms; dates shifted; times, names, institutions and free text removed"
+REPLACED = (
+    "PatientIDs and UIDs replaced by keyed pseudonyms; dates shifted; times, names, institutions and free text removed"
+)
 """De-identification methods; details in the release's DEIDENTIFICATION.md."""
 
 
@@ -283,7 +285,7 @@ def _entry(root: Path, item: Item, about: Mapping[str, str]) -> Entry:
         item.file, sha256_of(path), path.stat().st_size, what=item.what, unit=item.unit, shape=shape,
         spacing_mm=spacing, mask=item.mask, note=item.note,
     )  # fmt: skip
-    return replace(entry, **about)
+    return replace(entry, **about)  # type: ignore[arg-type]
 
 
 def _tables(folder: Path, case_id: str, file: forms.StudyFile) -> Mapping[str, list[Row]]:

@@ -72,8 +72,8 @@ class ReleaseOptions:
     """What a user may ask of a release.
 
     sources: where the images are; empty: where the cohort's runs found them. public_source: whether the collection is
-    public; None: what every file says in PatientIdentityRemoved. key: file of the key of pseudonyms; None: ``release-key``
-    in the cohort folder. metadata: a ``release.toml``. clinical: a table with one row per patient. layouts: of
+    public; None: what every file says in PatientIdentityRemoved. key: file of the key of pseudonyms; None:
+    ``release-key`` in the cohort folder. metadata: a ``release.toml``. clinical: a table with one row per patient. layouts: of
     `FORMATS`. previous, erratum: an earlier version of the release, and what this one corrects. allow: texts of the
     source that may occur.
     """
@@ -102,7 +102,7 @@ def release(
 ) -> Released:
     """A folder of a cohort's cases that others can reuse; it appears whole, after the gate, or not at all.
 
-    options: the fields of `ReleaseOptions`. dry_run: say what would be released and write nothing. Raises SettingsError,
+    options: the fields of `ReleaseOptions`. dry_run: say what would be released, write nothing. Raises SettingsError,
     CohortError; Refusal RELEASE where `to` is not empty or a source is not there, PATIENT_DATA where anything of a
     source was found in what was written (named by file and place), NO_SPACE.
     """
@@ -128,14 +128,15 @@ def release(
 
 
 def verify_release(folder: Path) -> tuple[CaseFinding, ...]:
-    """Every finding on a release, without the cohort: a changed byte anywhere, names, grids, counts, the dictionary."""
+    """Every finding on a release, without the cohort: a changed byte, names, grids, counts, the dictionary."""
     return check_release(folder)
 
 
 def _options(given: Mapping[str, Any]) -> ReleaseOptions:
     unknown = sorted(set(given) - set(ReleaseOptions.__dataclass_fields__))
     if unknown:
-        raise SettingsError(f"release takes no {unknown[0]!r}; it takes {', '.join(ReleaseOptions.__dataclass_fields__)}")
+        known = ", ".join(ReleaseOptions.__dataclass_fields__)
+        raise SettingsError(f"release takes no {unknown[0]!r}; it takes {known}")
     made = ReleaseOptions(**{name: value for name, value in given.items() if value is not None})
     bad = sorted(set(made.layouts) - set(FORMATS))
     if bad or not made.layouts:
@@ -157,9 +158,9 @@ def _check_target(target: Path, cohort: Cohort) -> None:
 
 def _check_previous(options: ReleaseOptions, metadata: Metadata) -> None:
     if bool(options.previous) != bool(options.erratum):
-        raise SettingsError("--previous FOLDER and --erratum TEXT go together: an earlier version, and what is corrected")
+        raise SettingsError("--previous FOLDER and --erratum TEXT go together: an earlier version, what is corrected")
     if options.previous and _said(options.previous)[0] == metadata.version:
-        raise SettingsError(f"the earlier release is version {metadata.version} as well: give this one a higher --version")
+        raise SettingsError(f"the earlier release is version {metadata.version} as well: raise this one's --version")
 
 
 def _tasks(
@@ -180,7 +181,8 @@ def _tasks(
     _check_sources(cohort, ready, found)
     settings = _settings(cohort)
     collections = {
-        o.name: Collection(o.name, o.doi, o.licence) for o in with_known(metadata, [origin.name for origin in KNOWN_COLLECTIONS]).collections
+        o.name: Collection(o.name, o.doi, o.licence)
+        for o in with_known(metadata, [origin.name for origin in KNOWN_COLLECTIONS]).collections
     }
     visits = _visits(found)
     tasks = [
@@ -199,7 +201,7 @@ def _not_made(cohort: Cohort, case_id: str) -> RefusalRecord | None:
         return refusals[0]
     if not {"study", "ftv", "motion", "bias", "harmonised", "features", "checks"} <= set(record.results):
         return RefusalRecord(
-            Code.RELEASE.value, "a case whose steps are not all made", "finished cases", "bring it up to date: uptake run"
+            Code.RELEASE.value, "a case whose steps are not all made", "finished cases", "bring it up to date (run)"
         )
     return None
 
@@ -223,8 +225,8 @@ def _check_sources(cohort: Cohort, cases: Sequence[str], found: Mapping[str, Stu
         raise Refusal(
             Code.RELEASE,
             found="; ".join(what),
-            allowed="the DICOM files (or phases) that the cases were made of: SEG objects lie on their grid, and the gate "
-            "searches for what their headers say",
+            allowed="the DICOM files (or phases) that the cases were made of: SEG objects lie on their grid, and the "
+            "gate searches for what their headers say",
             remedy="say where they are: --sources FOLDER; after a change run uptake run with them first",
         )
 
@@ -275,7 +277,7 @@ def _made(tasks: Sequence[ReleaseTask], jobs: int | None, on_event: OnEvent) -> 
     return made
 
 
-def _filled(  # noqa: PLR0913, PLR0917 (everything that a release says of itself)
+def _filled(
     folder: Path,
     made: Sequence[ReleasedFacts],
     options: ReleaseOptions,
@@ -368,8 +370,8 @@ def _check_gate(gate: Gate, folder: Path, on_event: OnEvent) -> None:
             Code.PATIENT_DATA,
             found=f"{len(leaks)} places hold something of a source: {shown}{more}",
             allowed="nothing that a source says of a person, its dates and times, or its institution",
-            remedy="find how it got there (a setting, release.toml, the clinical table); what may be told is named with "
-            "--allow TEXT",
+            remedy="find how it got there (a setting, release.toml, the clinical table); what may be told is named "
+            "with --allow TEXT",
         )
 
 
@@ -383,10 +385,11 @@ def _notes(
     notes = [f"{item.case_id}: {item.note}" for item in made if item.note]
     without = sorted({e.case_id for item in made for e in item.entries if not e.source_collection})
     if without:
-        notes.append(f"source collection, DOI and licence are not stated for {len(without)} cases: name them in release.toml")
+        notes.append(f"source collection, DOI and licence are not stated for {len(without)} cases: see release.toml")
     if left_out:
         codes = Counter(refusal.code for refusal in left_out.values())
-        notes.append("cases of the cohort that are not here: " + ", ".join(f"{n} {c}" for c, n in sorted(codes.items())))
+        listed = ", ".join(f"{count} {code}" for code, count in sorted(codes.items()))
+        notes.append(f"cases of the cohort that are not here: {listed}")
     if clinical:
         notes += [f"clinical column left behind: {reason}" for reason in sorted({r for _, r in clinical.left_behind})]
         if clinical.without_row:

@@ -41,7 +41,7 @@ class Contents:
 
 
 def write_contents(root: Path, contents: Contents) -> tuple[Entry, ...]:
-    """Write everything that is not a case's own; the entries of the manifest for all files. Raises `Refusal` NO_SPACE."""
+    """Write everything that is not a case's own; the manifest's entries of all files. Raises `Refusal` NO_SPACE."""
     columns = _write_tables(root, contents)
     _write_pages(root, contents)
     own = [_entry(root, name) for name in _written(root, contents.entries)]
@@ -100,9 +100,7 @@ def _write_pages(root: Path, contents: Contents) -> None:
         write_bytes_whole(root / name, text.encode())
     write_json_whole(root / "datacite.json", datacite(metadata, contents.previous_doi))
     if "bids" in contents.formats:
-        bids.write_collection(
-            root, metadata.title, contents.version, list(contents.participants), metadata.licence
-        )
+        bids.write_collection(root, metadata.title, contents.version, list(contents.participants), metadata.licence)
 
 
 def _written(root: Path, entries: Sequence[Entry]) -> list[str]:

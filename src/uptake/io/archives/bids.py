@@ -95,7 +95,7 @@ def _stem(case: ReleasedCase) -> str:
     return f"sub-{label(case.patient)}" + (f"_ses-{label(case.session)}" if case.session else "")
 
 
-def _same_image(root: Path, name: str, case_id: str, phase: int, desc: str, volume: Volume) -> None:  # noqa: PLR0913, PLR0917
+def _same_image(root: Path, name: str, case_id: str, phase: int, desc: str, volume: Volume) -> None:
     """A second name for an image of the published layout, or a copy, or the file itself where that is not there."""
     folder, suffix = (ispy1.CORRECTED, "N3") if desc == CORRECTED else (ispy1.ZSCORED, "N3_zscored")
     twin = root / ispy1.ROOT / folder / case_id / f"{case_id}_DCE_{phase:04d}_{suffix}.nii.gz"

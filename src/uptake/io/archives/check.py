@@ -219,7 +219,8 @@ def _counts(case: _Case) -> str:
         entry = next((entry for entry in case.files("", ".nii.gz") if entry.mask == mask), None)
         if entry is not None and rows:
             count = int(np.count_nonzero(read_volume(case.root / entry.file).array))
-            wrong += [f"{mask}: {count} voxels, {rows[0][column]} in the table"] if str(count) != rows[0][column] else []
+            listed = rows[0][column]
+            wrong += [f"{mask}: {count} voxels, {listed} in the table"] if str(count) != listed else []
     return _few(wrong)
 
 

@@ -19,7 +19,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 from uptake.io.archives.case import DicomIdentity, Item, ReleasedCase, ReleasedMask, SourceImage
 from uptake.io.dicom.lenient import quiet
 from uptake.io.dicom.seg import seg_volume
-from uptake.io.files import write_bytes_whole, writable
+from uptake.io.files import writable, write_bytes_whole
 from uptake.study import Code, Refusal, SettingsError
 from uptake.volume import Array, Volume
 

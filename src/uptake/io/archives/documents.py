@@ -1,3 +1,4 @@
+# ruff: noqa: E501, ISC004 (tables and paragraphs of pages)
 """The pages of a release for people: README, licence, de-identification, errata, and a script that reads it all."""
 
 from __future__ import annotations
@@ -161,9 +162,6 @@ def errata(metadata: Metadata, rows: Sequence[Mapping[str, object]]) -> str:
         "",
         "To report an error, name the version, the file and its line in `manifest.csv`.",
         "",
-        *(
-            f"* {row['version']}: {row['erratum']}"
-            for row in {(r["version"], r["erratum"]): r for r in rows}.values()
-        ),
+        *(f"* {row['version']}: {row['erratum']}" for row in {(r["version"], r["erratum"]): r for r in rows}.values()),
     ]
     return "\n".join(lines) + "\n"

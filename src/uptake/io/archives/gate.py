@@ -66,7 +66,7 @@ class Gate:
         except ModuleNotFoundError as missing:
             raise SettingsError("a release needs the extra 'release': pip install 'uptake[release]'") from missing
         self.uids = frozenset(uid.encode() for uid in uids)
-        self.allowed = tuple(sorted({spelt for text in allowed for spelt in _plain(text)}))
+        self.allowed = frozenset(spelt for text in allowed for spelt in _plain(text))
         self.patterns: dict[bytes, _Pattern] = {}
         self.unsearched: list[Needle] = []
         self.values = 0
@@ -78,9 +78,10 @@ class Gate:
         self.inside = self._inside_allowed()
 
     def search(self, path: Path, name: str) -> tuple[Leak, ...]:
-        """The leaks of one file, each attribute once per place. Of a second name of one file only the name is searched."""
+        """The leaks of one file, each attribute once per place; of a second link to one file, those of its name."""
         inode = (path.stat().st_dev, path.stat().st_ino)
-        again, _ = inode in self.searched, self.searched.add(inode)
+        again = inode in self.searched
+        self.searched.add(inode)
         streams = itertools.islice(file_streams(path, name), 1 if again else None)
         found = {Leak(name, stream.place, what) for stream in streams for what in self._in_stream(stream)}
         return tuple(sorted(found, key=lambda leak: (leak.place, leak.what)))
@@ -94,7 +95,7 @@ class Gate:
         return inside
 
     def _add(self, needle: Needle) -> None:
-        if needle.text in self.allowed or needle.text.lower().encode() in self.allowed:
+        if _plain(needle.text) & self.allowed:
             return
         looked_for = False
         for pattern, rule in _spellings(needle):
@@ -204,7 +205,7 @@ def _names(text: str) -> set[str]:
     groups = [part for group in text.split("=") for part in group.split("^")]
     words = [word for part in groups for word in re.split(r"[\s,]+", part) if len(word) >= 2]
     pairs = {f"{a}{sep}{b}" for a in words for b in words if a != b for sep in SEPARATORS}
-    pairs |= {f"{a},{b}" for a in words for b in words if a != b and not re.search(r"\d", a + b)}  # no two cells of CSV
+    pairs |= {f"{a},{b}" for a in words for b in words if a != b and not re.search(r"\d", a + b)}  # no cells of CSV
     return {text, *(word for word in words if len(word) >= 3 and _tells(word)), *(p for p in pairs if len(p) >= 6)}
 
 
@@ -220,8 +221,8 @@ def _dates(text: str) -> set[str]:
         return {text}
     month = MONTHS[day.month - 1]
     short = month[:3]
-    spelt = {f"{name}{sep}{y}" for name in (f"{d} {month}", f"{day.day} {month}", f"{month} {d}", f"{month} {day.day}",
-             f"{d} {short}", f"{day.day} {short}", f"{short} {d}", f"{short} {day.day}") for sep in (" ", ", ")}  # fmt: skip
+    days, names = (d, str(day.day)), (month, short)
+    spelt = {f"{a} {b}{sep}{y}" for n in days for m_ in names for a, b in ((n, m_), (m_, n)) for sep in (" ", ", ")}
     spelt |= {f"{d}-{short}-{y}", f"{day.day}-{short}-{y}", f"{d}{short}{y}", f"{d}.{short}.{y}", f"{y}-{short}-{d}"}
     spelt |= {sep.join(order) for sep in "-/._ " for order in ((y, m, d), (d, m, y), (m, d, y))}
     spelt |= {sep.join(order) for sep in "-/." for order in ((y, str(day.month), str(day.day)),

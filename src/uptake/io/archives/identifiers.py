@@ -16,27 +16,24 @@ from typing import Literal
 
 import pydicom
 from pydicom.datadict import keyword_for_tag
-from pydicom.dataelem import RawDataElement
 from pydicom.tag import BaseTag
 
+from uptake.io.archives.facts import maker, model
 from uptake.io.dicom.lenient import MALFORMED, quiet
 from uptake.io.dicom.sources import FileRef, read_all
 
 Kind = Literal["name", "identifier", "text", "uid", "date", "time"]
 
-TECHNICAL = frozenset(
-    """Manufacturer ManufacturerModelName SequenceName SoftwareVersions TransferSyntaxUID SOPClassUID
-    ImplementationVersionName ImplementationClassUID MediaStorageSOPClassUID ReferencedSOPClassUID ImagedNucleus
-    SegmentAlgorithmName CodeMeaning CodeValue CodingSchemeDesignator CodingSchemeVersion RescaleType
-    SpecificCharacterSet ContentLabel ContentDescription DeidentificationMethod PositionReferenceIndicator
-    SegmentLabel SegmentDescription VolumetricProperties MappingResource ContextUID FrameLabel""".split()
-)
-"""Text that says how an image was made and no more; none of it but maker and model is printed in a release."""
-COLLECTION = frozenset(
-    """ClinicalTrialProtocolID ClinicalTrialProtocolName ClinicalTrialSubjectID ClinicalTrialTimePointID""".split()
-)
-PERSONAL = frozenset(
-    """InstitutionName InstitutionAddress InstitutionalDepartmentName StationName PatientComments PatientAddress
+_TECHNICAL = """
+    TransferSyntaxUID SOPClassUID ImplementationVersionName ImplementationClassUID MediaStorageSOPClassUID
+    ReferencedSOPClassUID ImagedNucleus CodeMeaning CodeValue CodingSchemeDesignator CodingSchemeVersion
+    SpecificCharacterSet MappingResource ContextUID
+"""
+_COLLECTION = """
+    ClinicalTrialProtocolID ClinicalTrialProtocolName ClinicalTrialSubjectID ClinicalTrialTimePointID
+"""
+_PERSONAL = """
+    InstitutionName InstitutionAddress InstitutionalDepartmentName StationName PatientComments PatientAddress
     OperatorsName OtherPatientIDs ImageComments PatientID AccessionNumber StudyID DeviceSerialNumber
     AdditionalPatientHistory PatientTelephoneNumbers Occupation EthnicGroup MilitaryRank CountryOfResidence
     RegionOfResidence PatientReligiousPreference ResponsibleOrganization ClinicalTrialSiteName
@@ -44,8 +41,13 @@ PERSONAL = frozenset(
     PatientInsurancePlanCodeSequence CurrentPatientLocation MedicalRecordLocator AdmissionID RequestingService
     StudyComments RequestAttributesSequence PerformedStationName PerformedLocation NameOfPhysiciansReadingStudy
     ReferringPhysicianAddress ReferringPhysicianTelephoneNumbers MedicalAlerts Allergies PatientState
-    VisitComments ReasonForStudy RequestedProcedureComments InterpretationText ResultsComments""".split()
-)
+    VisitComments ReasonForStudy RequestedProcedureComments InterpretationText ResultsComments
+"""
+TECHNICAL = frozenset(_TECHNICAL.split())
+"""Codes and classes of the standard, which name nobody."""
+COLLECTION, PERSONAL = frozenset(_COLLECTION.split()), frozenset(_PERSONAL.split())
+"""Attributes whose every unusual word is looked for, not only the whole text."""
+SCANNER = ("Manufacturer", "ManufacturerModelName")
 TEXTS = frozenset({"SH", "LO", "ST", "LT", "UT", "UC", "UR", "AE", "PN"})
 DATED = frozenset({"DA", "TM", "DT"})
 WELL_KNOWN_UID = "1.2.840.10008."
@@ -73,7 +75,6 @@ class SourceFacts:
     """
 
     needles: frozenset[Needle] = frozenset()
-    allowed: frozenset[str] = frozenset()
     uids: frozenset[str] = frozenset()
     identity_removed: bool = False
     collection: str = ""
@@ -129,7 +130,6 @@ def words_of(text: str) -> list[str]:
 class _Collected:
     seen: set[tuple[int, bytes]] = field(default_factory=set)
     needles: set[Needle] = field(default_factory=set)
-    allowed: set[str] = field(default_factory=set)
     uids: set[str] = field(default_factory=set)
     removed: set[str] = field(default_factory=set)
     first: dict[str, str] = field(default_factory=dict)
@@ -155,7 +155,6 @@ class _Collected:
     def facts(self) -> SourceFacts:
         return SourceFacts(
             needles=frozenset(self.needles),
-            allowed=frozenset(self.allowed),
             uids=frozenset(self.uids),
             identity_removed=self.removed == {"YES"},
             collection=self.first.get("collection", ""),
@@ -166,25 +165,23 @@ class _Collected:
 
     def _look(self, dataset: pydicom.Dataset) -> None:
         for tag in list(dataset.keys()):
-            raw = dataset.get_item(tag)
-            if isinstance(raw, RawDataElement) and isinstance(raw.value, bytes):
-                if (int(tag), raw.value) in self.seen:
-                    continue
-                self.seen.add((int(tag), raw.value))
+            raw = _bytes(dataset.get_item(tag).value)
+            if raw and (int(tag), raw) in self.seen:
+                continue
+            self.seen.add((int(tag), raw))
             self._element(dataset, tag)
 
     def _element(self, dataset: pydicom.Dataset, tag: BaseTag) -> None:
         try:
             element = dataset[tag]
         except MALFORMED:
-            raw = dataset.get_item(tag)
-            self._raw(raw.value if isinstance(raw, RawDataElement) and isinstance(raw.value, bytes) else b"")
+            self._raw(_bytes(dataset.get_item(tag).value))
             return
         if element.VR == "SQ":
             for item in element.value:
                 self._look(item)
         elif element.VR in ("UN", "OB", "OW") and tag.is_private:
-            self._raw(element.value if isinstance(element.value, bytes) else b"")
+            self._raw(_bytes(element.value))
         elif not tag.is_private_creator:
             values = (
                 element.value if isinstance(element.value, (list, pydicom.multival.MultiValue)) else [element.value]
@@ -195,9 +192,9 @@ class _Collected:
     def _value(self, tag: BaseTag, vr: str, text: str) -> None:
         keyword = keyword_for_tag(tag)
         what = f"{keyword or 'private element'} {tag}"
-        if not text or keyword in TECHNICAL:
-            self.allowed |= {text} if keyword in ("Manufacturer", "ManufacturerModelName") and text else set()
-        elif vr == "UI":
+        if not text or keyword in TECHNICAL or (keyword in SCANNER and (maker(text) == text or model(text))):
+            return
+        if vr == "UI":
             self.uids |= set() if text.startswith(WELL_KNOWN_UID) else {text}
         elif vr in DATED:
             self.needles |= set(_dated(vr, text, what))
@@ -212,6 +209,10 @@ class _Collected:
         for run in re.findall(rb"[\x20-\x7e\xa0-\xff]{6,}", data[:65536]):
             needle = of_text(run.decode("latin-1"), "bytes without a known meaning")
             self.needles |= {needle} if needle and len(needle.text) < 200 else set()
+
+
+def _bytes(value: object) -> bytes:
+    return value if isinstance(value, bytes) else b""
 
 
 def _dated(vr: str, text: str, what: str) -> Iterator[Needle]:

@@ -63,7 +63,7 @@ def write_manifest(root: Path, entries: Sequence[Entry]) -> None:
 
 
 def read_manifest(root: Path) -> tuple[Entry, ...]:
-    """The entries of a release. Raises `Refusal` RELEASE for a folder without a manifest or with one of another form."""
+    """The entries of a release. Raises `Refusal` RELEASE where there is no manifest or one of another form."""
     if not (root / MANIFEST).is_file():
         raise _unusable(f"a folder without {MANIFEST}")
     rows = read_csv(root / MANIFEST)

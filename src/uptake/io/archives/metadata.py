@@ -1,7 +1,7 @@
 """What a release says of itself, from one file ``release.toml``: title, version, authors, licence, source collections.
 
-DataCite 4.5, ``CITATION.cff``, RO-Crate 1.1 and Croissant 1.0 are all made of it. What nobody said is ``:unav``, DataCite's
-word for it; nothing is made up.
+DataCite 4.5, ``CITATION.cff``, RO-Crate 1.1 and Croissant 1.0 are all made of it. What nobody said is ``:unav``,
+DataCite's word for it; nothing is made up.
 """
 
 from __future__ import annotations
@@ -84,7 +84,8 @@ class Metadata:
 
 
 KNOWN_COLLECTIONS = (
-    Origin("ISPY1", "10.7937/K9/TCIA.2016.HdHpgJLK", "CC-BY-3.0", "Newitt and Hylton, ACRIN 6657/I-SPY1 TRIAL, TCIA 2016"),
+    Origin("ISPY1", "10.7937/K9/TCIA.2016.HdHpgJLK", "CC-BY-3.0",
+           "Newitt and Hylton, ACRIN 6657/I-SPY1 TRIAL, TCIA 2016"),
     Origin("Breast-MRI-NACT-Pilot", "10.7937/K9/TCIA.2016.QHsyhJKy", "CC-BY-3.0",
            "Newitt and Hylton, Single site breast DCE-MRI data and segmentations from patients undergoing neoadjuvant "
            "chemotherapy, TCIA 2016"),
@@ -101,7 +102,7 @@ def read_metadata(path: Path | None, version: str = "") -> Metadata:
         plain = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"{path.name} cannot be read as TOML: {error}") from error
-    made = _made(Metadata, plain, path.name)
+    made: Metadata = _made(Metadata, plain, path.name)
     return dataclasses.replace(made, version=version) if version else made
 
 
@@ -134,7 +135,7 @@ def datacite(metadata: Metadata, previous_doi: str = "") -> dict[str, Any]:
 
 def citation_cff(metadata: Metadata) -> str:
     """The text of ``CITATION.cff`` (format 1.2.0)."""
-    import yaml
+    import yaml  # type: ignore[import-untyped]
 
     authors = [
         {key: value for key, value in (
