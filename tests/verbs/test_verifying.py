@@ -139,6 +139,27 @@ def test_images_of_another_resolution_and_intensity_are_seen_against_the_rest(co
     assert {"one resolution", "one intensity distribution"} <= {item.check for item in found if item.status != "pass"}
 
 
+def test_an_artefact_that_the_checks_found_is_a_figure_of_its_own(cohort: Path) -> None:
+    folder = cohort / "cases" / CASE
+
+    def blob(image: Any) -> Any:
+        array = np.asarray(image.dataobj).copy()
+        array[:5, :5, :5] = 30000
+        return nib.Nifti1Image(array, image.affine)
+
+    _change(folder / f"native/{CASE}_0001.nii.gz", blob)
+    findings = json.loads((folder / "checks.json").read_text())
+    for item in findings:
+        if item["check"] == "bright artefact outside the body":
+            item["status"] = "warn"
+    (folder / "checks.json").write_text(json.dumps(findings))
+    verbs.verify(cohort, jobs=1)
+    (row,) = _rows(cohort / "report/figures/artefacts.csv")
+    assert row["case_id"] == CASE
+    assert max(int(row[axis]) for axis in "ijk") <= 6
+    assert "figures/artefacts.csv" in (cohort / "report/verify.html").read_text()
+
+
 def test_other_limits_are_settings_of_the_cohort_or_of_the_call(cohort: Path) -> None:
     found = verbs.verify(cohort, jobs=1, verify={"early_to_s": 61.0})
     warned = [item for item in found.findings if item.check == "early phase in its window" and item.status == "warn"]
@@ -148,6 +169,33 @@ def test_other_limits_are_settings_of_the_cohort_or_of_the_call(cohort: Path) ->
     assert all(row["site"].startswith("GE MEDICAL SYSTEMS") and row["question"] for row in rows)
     with pytest.raises(SettingsError, match="did you mean 'early_to_s'"):
         verbs.verify(cohort, verify={"early_to": 61.0})
+
+
+def test_readers_are_compared_with_each_other_and_their_masks_are_judged(cohort: Path, tmp_path: Path) -> None:
+    masks = cohort / f"cases/{CASE}/masks"
+    for reader, name in (("AB", "stv_truth"), ("CD", "stv_proposal"), ("EF", "stv_proposal_acquired")):
+        (tmp_path / "drawn" / reader).mkdir(parents=True)
+        shutil.copy(masks / f"{name}.nii.gz", tmp_path / "drawn" / reader / f"{CASE}.nii.gz")
+    assert verbs.verify(cohort, readers=tmp_path / "drawn", jobs=1).ok
+    rows = {(r["one"], r["other"]): r for r in _rows(cohort / "tables/agreement.csv") if r["case_id"] == CASE}
+    assert rows["reader AB", "reader CD"]["dice"] == rows["STV proposal", "truth"]["dice"]
+    assert ("reader AB", "reader EF") not in rows  # drawn on another grid of the case
+    _change(
+        tmp_path / "drawn/AB" / f"{CASE}.nii.gz",
+        lambda image: nib.Nifti1Image(np.asarray(image.dataobj)[1:], image.affine),
+    )
+    found = _failed(verbs.verify(cohort, readers=tmp_path / "drawn", jobs=1))
+    assert found["geometry of reader AB"] == (CASE, "on another grid than the images")
+
+
+def test_one_reader_or_a_mask_of_nobody_is_wrong_usage(cohort: Path, tmp_path: Path) -> None:
+    (tmp_path / "drawn/AB").mkdir(parents=True)
+    with pytest.raises(SettingsError, match="two at least; drawn has 1"):
+        verbs.verify(cohort, readers=tmp_path / "drawn")
+    (tmp_path / "drawn/CD").mkdir()
+    (tmp_path / "drawn/CD/NOBODY.nii.gz").touch()
+    with pytest.raises(SettingsError, match=r"CD/NOBODY\.nii\.gz: there is no case NOBODY"):
+        verbs.verify(cohort, readers=tmp_path / "drawn")
 
 
 def test_only_the_named_cases_are_looked_at_and_unknown_ones_are_wrong_usage(cohort: Path) -> None:

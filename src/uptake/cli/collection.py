@@ -58,9 +58,13 @@ def cohort(  # noqa: PLR0917 (options)
     typer.echo(f"{len(found.included)} of {total} patients included; {where}")
 
 
-def verify(
+def verify(  # noqa: PLR0917 (options)
     folder: Annotated[Path, typer.Argument(metavar="COHORT_OR_RELEASE", help="the cohort folder, or a release")],
     case: Annotated[list[str] | None, typer.Option("--case", metavar="ID", help="only this case (repeatable)")] = None,
+    readers: Annotated[
+        Path | None,
+        typer.Option("--readers", metavar="DIR", help="masks DIR/<reader>/<case>.nii.gz to compare with each other"),
+    ] = None,
     jobs: Annotated[int | None, typer.Option("--jobs", min=1, help="processes; default: what fits")] = None,
     assign: Annotated[
         list[str] | None, typer.Option("--set", metavar="verify.NAME=VALUE", help="one limit of the validation")
@@ -81,7 +85,9 @@ def verify(
         return
     progress = silence if as_json else bars if sys.stderr.isatty() else lines
     with progress() as on_event:
-        found = verbs.verify(folder, cases=case or [], jobs=jobs, on_event=on_event, **assigned(assign or ()))
+        found = verbs.verify(
+            folder, cases=case or [], readers=readers, jobs=jobs, on_event=on_event, **assigned(assign or ())
+        )
     if as_json:
         typer.echo(json.dumps(found.plain(), indent=2))
     else:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from uptake.cohort.agreement import Agreement, agree
+from uptake.cohort.agreement import Agreement, agree, between
 from uptake.cohort.collection import CaseFacts, MaskFacts, State
 from uptake.io import forms
 from uptake.io.forms import StudyFile
@@ -72,11 +72,12 @@ class CaseRead:
 
 @dataclass(frozen=True)
 class ReadTask:
-    """A case to be read, sent to whichever process reads it."""
+    """A case to be read, sent to whichever process reads it. readers: names and masks of several readers."""
 
     cohort: Path
     case_id: str
     settings: Settings
+    readers: tuple[tuple[str, Path], ...] = ()
 
 
 def read_case(task: ReadTask) -> CaseRead:
@@ -88,7 +89,9 @@ def read_case(task: ReadTask) -> CaseRead:
         return CaseRead(CaseFacts(task.case_id, state, faults=_gone(folder, record)), ())
     study: StudyFile = forms.STUDY.glance(folder)
     images = _Images.of(folder, study)
-    masks = _masks(folder, images)
+    masks = _masks(sorted((folder / "masks").glob("*.nii.gz")), images)
+    drawn = _masks([path for _, path in task.readers], images)
+    read = {f"reader {name}": drawn[_mask_name(path)] for name, path in task.readers}
     ftv: FtvNumbers | None = forms.FTV.glance(folder) if (folder / "ftv.json").is_file() else None
     made = study.acquisition
     facts = CaseFacts(
@@ -108,12 +111,13 @@ def read_case(task: ReadTask) -> CaseRead:
         phases_kept=len(study.phases),
         pe_threshold_percent=float(ftv.pe_threshold_percent.value) if ftv else None,
         pe_threshold_source=ftv.pe_threshold_percent.source if ftv else "",
-        masks=tuple(facts for _, facts in masks.values()),
+        masks=(*(item for _, item in masks.values()), *(replace(item, name=name) for name, (_, item) in read.items())),
         numbers=_numbers(study, ftv, masks),
         faults=(*_gone(folder, record), *images.faults),
         findings=forms.CHECKED.read(folder) if (folder / "checks.json").is_file() else (),
     )
-    return CaseRead(facts, _compared({name: mask for name, (mask, _) in masks.items() if mask is not None}))
+    volumes = {name: mask for name, (mask, _) in masks.items() if mask is not None}
+    return CaseRead(facts, (*_compared(volumes), *_between_readers(read, volumes)))
 
 
 @dataclass(frozen=True)
@@ -152,10 +156,10 @@ def _pooled(volumes: list[Volume]) -> tuple[float, float, float]:
     return mean, float(np.sqrt(max(square - mean**2, 0.0))), float(zero)
 
 
-def _masks(folder: Path, images: _Images) -> dict[str, tuple[Volume | None, MaskFacts]]:
+def _masks(paths: Sequence[Path], images: _Images) -> dict[str, tuple[Volume | None, MaskFacts]]:
     found: dict[str, tuple[Volume | None, MaskFacts]] = {}
-    for path in sorted((folder / "masks").glob("*.nii.gz")):
-        name = path.name.removesuffix(".nii.gz")
+    for path in paths:
+        name = _mask_name(path)
         try:
             mask = read_mask(path)
         except Refusal as refusal:
@@ -179,6 +183,23 @@ def _compared(masks: dict[str, Volume]) -> tuple[Compared, ...]:
                     result.append(Compared(one, other, grid, agree(a, b)))
                 break
     return tuple(result)
+
+
+def _between_readers(
+    read: Mapping[str, tuple[Volume | None, MaskFacts]], masks: Mapping[str, Volume]
+) -> Iterator[Compared]:
+    """Every reader with every other, and the network with each, where both drew on one grid."""
+    for grid, name in (("acquired", RATERS["network"][0]), ("isotropic", RATERS["network"][1])):
+        drawn = {key: mask for key, (mask, item) in read.items() if mask is not None and item.grid == grid}
+        for (one, other), agreement in between(drawn).items():
+            yield Compared(one, other, grid, agreement)
+        if name in masks:
+            for key, mask in drawn.items():
+                yield Compared("network", key, grid, agree(masks[name], mask))
+
+
+def _mask_name(path: Path) -> str:
+    return f"{path.parent.name}/{path.name}" if path.parent.name != "masks" else path.name.removesuffix(".nii.gz")
 
 
 def _numbers(

@@ -68,6 +68,7 @@ def verify(
     folder: str | Path,
     *,
     cases: Sequence[str] = (),
+    readers: str | Path | None = None,
     jobs: int | None = None,
     on_event: OnEvent = silent,
     **settings: Mapping[str, Any],
@@ -75,8 +76,9 @@ def verify(
     """Check a cohort (its images, masks, protocol, agreement) or a release (against its manifest).
 
     A cohort gets ``tables/verify.csv``, ``queries.csv``, ``agreement.csv``, ``report/verify.html``, plots and figures
-    with their data. A release is only read. cases: only these. settings: ``verify(..., verify={"outlier": 5.0})``
-    over those of the cohort. Raises CohortError where the folder is neither, SettingsError.
+    with their data. A release is only read. cases: only these. readers: a folder with ``<reader>/<case>.nii.gz``, whose
+    masks are compared with each other and with the network's; nothing of them is taken over. settings:
+    ``verify(..., verify={"outlier": 5.0})`` over those of the cohort. Raises CohortError where the folder is neither, SettingsError.
     """
     path = Path(folder)
     if is_release(path):
@@ -85,7 +87,9 @@ def verify(
     cohort = _cohort(path)
     chosen = from_layers([read_toml(path / "uptake.toml"), settings])
     with locked(cohort.path):
-        tasks = [ReadTask(cohort.path.resolve(), name, chosen) for name in _wanted(cohort, cases)]
+        names = _wanted(cohort, cases)
+        drawn = _reader_masks(Path(readers), cohort.case_ids) if readers else {}
+        tasks = [ReadTask(cohort.path.resolve(), name, chosen, tuple(drawn.get(name, ()))) for name in names]
         read = _read(tasks, jobs, on_event)
         findings = check_collection([case.facts for case in read], chosen.verify)
         _write(cohort, read, findings)
@@ -110,6 +114,22 @@ def _cohort(path: Path) -> Cohort:
     except CohortError as error:
         words = f"{path} is no cohort folder and no release: it has neither uptake.toml nor {MANIFEST}"
         raise CohortError(words) from error
+
+
+def _reader_masks(folder: Path, known: Sequence[str]) -> dict[str, list[tuple[str, Path]]]:
+    """The masks of each case by reader. Raises SettingsError for fewer than two readers or a mask of no case."""
+    readers = sorted(path for path in folder.glob("*") if path.is_dir())
+    if len(readers) < 2:
+        words = f"a folder with a folder per reader, two at least; {folder.name} has {len(readers)}"
+        raise SettingsError(f"--readers takes {words}")
+    found: dict[str, list[tuple[str, Path]]] = {}
+    for reader in readers:
+        for path in sorted(reader.glob("*.nii.gz")):
+            case_id = path.name.removesuffix(".nii.gz")
+            if case_id not in known:
+                raise SettingsError(f"{reader.name}/{path.name}: there is no case {case_id}")
+            found.setdefault(case_id, []).append((reader.name, path.resolve()))
+    return found
 
 
 def _wanted(cohort: Cohort, cases: Sequence[str]) -> list[str]:
@@ -196,7 +216,7 @@ def queries(cases: Sequence[CaseFacts], findings: Sequence[CaseFinding]) -> list
 def summaries(rows: Sequence[tuple[str, Compared]]) -> tuple[PairSummary, ...]:
     """The agreement of every pair over the cases that have both masks."""
     result = []
-    for one, other in PAIRS:
+    for one, other in dict.fromkeys((*PAIRS, *((item.one, item.other) for _, item in rows))):
         found = [item for _, item in rows if (item.one, item.other) == (one, other)]
         if found:
             volumes = [(item.agreement.cc_one, item.agreement.cc_other) for item in found]
