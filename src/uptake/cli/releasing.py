@@ -139,8 +139,8 @@ def _show(made: Released, as_json: bool, dry_run: bool) -> None:
     kept = f"{found.kept} of {found.cases} cases are public and keep PatientIDs and UIDs{said}"
     typer.echo(f"{kept}; the others have pseudonyms")
     typer.echo(
-        f"no patient data found: {found.values} values in {found.spellings} spellings and {found.uids} UIDs searched in "
-        f"every byte of {made.files} files ({made.bytes / 1e6:.0f} MB)"
+        f"no patient data found: {found.values} values in {found.spellings} spellings and {found.uids} UIDs searched "
+        f"in every byte of {made.files} files ({made.bytes / 1e6:.0f} MB)"
     )
     for note in made.notes:
         typer.echo(f"note: {note}")

@@ -27,8 +27,8 @@ ROOT = "DICOM"
 MAKER, MODEL = "uptake", "uptake"
 SEG_SERIES, REPORT_SERIES = 9000, 9100
 NO_TIME = "000000"
-DATES = ("InstanceCreationDate", "SeriesDate", "AcquisitionDate")
-TIMES = ("InstanceCreationTime", "SeriesTime", "AcquisitionTime", "TimezoneOffsetFromUTC")
+KEPT_MOMENTS = ("StudyDate", "StudyTime", "ContentDate", "ContentTime", "PatientBirthDate")
+"""Dates and times that the standard asks for: shifted, empty, or midnight."""
 RELATIVE_TOLERANCE = 1e-9
 
 
@@ -226,15 +226,13 @@ def _codes() -> Callable[[str, str, str], Any]:
 def _without_moment(made: Dataset, identity: DicomIdentity) -> Dataset:
     """The same object made at no particular moment: dates are the shifted study's, times are midnight, UIDs derived."""
     made.ContentDate, made.ContentTime = identity.study_date or "19000101", NO_TIME
+    made.pop("TimezoneOffsetFromUTC", None)
     known = {made.SOPInstanceUID, made.SeriesInstanceUID, identity.study_uid, *identity.uids.values()}
-    for keyword in (*DATES, *TIMES):
-        if keyword in made:
-            delattr(made, keyword)
 
     def stable(dataset: Dataset, element: pydicom.DataElement) -> None:
         if element.tag in DIMENSION_UIDS and element.value not in known:
             element.value = _derived(made.SOPInstanceUID)
-        if element.keyword == "ObservationDateTime":
+        if element.VR in ("DA", "TM", "DT") and element.keyword not in KEPT_MOMENTS:
             del dataset[element.tag]
 
     made.walk(stable)

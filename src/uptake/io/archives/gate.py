@@ -6,8 +6,8 @@ in any case. What counts as found depends on how telling it is, so that numbers 
 
 * eight characters or more: anywhere, also among voxels and packed bytes (digits alone: as a whole number);
 * four to seven with a letter, and digits of six or seven: as a whole word, not among voxels and packed bytes;
-* four or five digits, and times as six digits: as a whole word in names and short text fields (file names, DICOM
-  elements, NIfTI and gzip headers) alone, because tables are full of such numbers;
+* four or five digits (from 1000 on), and times as six digits: as a whole word in names and short text fields (file
+  names, DICOM elements, NIfTI and gzip headers) alone, because tables are full of such numbers;
 * fewer than four: not looked for. Single words that the program itself writes neither, but names made of them are.
 """
 
@@ -34,6 +34,8 @@ MONTHS = ("january", "february", "march", "april", "may", "june", "july", "augus
 UID = re.compile(rb"(?<![\d.])[0-2](?:\.(?:0|[1-9]\d*)){4,}(?![\d])")
 CHECKSUM_DIGITS = 32
 SHORTEST_ENCODED = 8
+SMALLEST_NUMBER = 1000
+"""Below it a number in a name is that of a phase (0001) or a visit."""
 CLEAR = frozenset(b"0123456789abcdefghijklmnopqrstuvwxyz")
 HEX = frozenset(b"0123456789abcdef")
 
@@ -181,7 +183,7 @@ def _rule(text: str, kind: str) -> Rule | None:
         return None
     if text.isdigit():
         if len(text) < 6 or (kind == "time" and len(text) == 6):
-            return "field"
+            return "field" if int(text) >= SMALLEST_NUMBER else None
         return "number"
     if re.fullmatch(r"[\d.:/ -]+", text):
         return "number"
