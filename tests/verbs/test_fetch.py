@@ -84,7 +84,7 @@ def _nbia(store: Store, path: str, query: dict[str, list[str]]) -> bytes:
 
 
 @pytest.fixture
-def store() -> Iterator[Store]:  # noqa: C901 (a server in a function)
+def store() -> Iterator[Store]:
     """An object store with two patients, on the loopback address."""
     held = Store({f"{uuid}/{n}.dcm": content(uuid, n) for _, _, _, uuid, count in ROWS for n in range(count)})
 

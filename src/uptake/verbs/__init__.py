@@ -11,7 +11,8 @@ from uptake.verbs.running import Event, Planned, RunResult, planned, report, run
 from uptake.verbs.verifying import Verified, to_verify, verify
 
 __all__ = [
-    "Batch", "CohortSelected", "ConfigShown", "Event", "Fetched", "Imported", "Planned", "Released", "RunResult", "Verified", "cohort",
-    "compare_features", "config", "demo", "doctor", "feature_rows", "features", "features_of_table", "fetch", "import_masks",
-    "phantom", "planned", "release", "report", "run", "status", "to_verify", "verify",
+    "Batch", "CohortSelected", "ConfigShown", "Event", "Fetched", "Imported", "Planned", "Released", "RunResult",
+    "Verified", "cohort", "compare_features", "config", "demo", "doctor", "feature_rows", "features",
+    "features_of_table", "fetch", "import_masks", "phantom", "planned", "release", "report", "run", "status",
+    "to_verify", "verify",
 ]  # fmt: skip

@@ -74,8 +74,8 @@ class ReleaseOptions:
     sources: where the images are; empty: where the cohort's runs found them. public_source: whether the collection is
     public; None: what every file says in PatientIdentityRemoved. key: file of the key of pseudonyms; None:
     ``release-key`` in the cohort folder. metadata: a ``release.toml``. clinical: a table with one row per patient.
-    layouts: of `FORMATS`. previous, erratum: an earlier version of the release, and what this one corrects. allow: texts of the
-    source that may occur.
+    layouts: of `FORMATS`. previous, erratum: an earlier version of the release, and what this one corrects. allow:
+    texts of the source that may occur.
     """
 
     sources: tuple[Path, ...] = ()
