@@ -78,7 +78,8 @@ def verify(
     A cohort gets ``tables/verify.csv``, ``queries.csv``, ``agreement.csv``, ``report/verify.html``, plots and figures
     with their data. A release is only read. cases: only these. readers: a folder with ``<reader>/<case>.nii.gz``, whose
     masks are compared with each other and with the network's; nothing of them is taken over. settings:
-    ``verify(..., verify={"outlier": 5.0})`` over those of the cohort. Raises CohortError where the folder is neither, SettingsError.
+    ``verify(..., verify={"outlier": 5.0})`` over those of the cohort.
+    Raises CohortError where the folder is neither, SettingsError.
     """
     path = Path(folder)
     if is_release(path):
