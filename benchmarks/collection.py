@@ -1,11 +1,12 @@
 """Time and memory of what is done with a whole collection, against its number of cases.
 
-    python benchmarks/collection.py [--cases 125 250 500 1000] [--part tables --part verify --part cohort]
+    python benchmarks/collection.py [--cases 125 250 500 1000] [--part tables --part verify --part cohort ...]
 
 A few small phantoms go through the pipeline once; the collection is made of copies of them under other names (hard
 links where nothing in the file names its case). Each part runs alone, in a process of its own: processor seconds and
 peak memory of that process and its children. Parts: ``tables`` (tables and page of the cohort), ``verify`` (every file
-read again, checks, agreement, plots), ``cohort`` (selection from a clinical table and an index of so many patients).
+read again, checks, agreement, plots), ``cohort`` (selection from a clinical table and an index of so many patients),
+``release`` (published layout and DICOM, the gate over every byte; needs 3 MB of disk per case).
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ def main() -> None:
         for count in asked.cases:
             folder = multiplied(originals, Path(name) / f"of_{count}", count)
             for part in asked.part or PARTS:
+                if part == "release":
+                    _with_sources(originals, folder)
                 seconds, peak_mb = measured(part, folder)
                 words = (part, str(count), f"{seconds:.1f}", f"{1000 * seconds / count:.0f}", f"{peak_mb:.0f}")
                 print(" | ".join(words), flush=True)
@@ -131,7 +134,41 @@ def cohort(folder: Path) -> None:
         raise SystemExit(f"{len(chosen.included)} of {count} included")
 
 
-PARTS: dict[str, Callable[[Path], None]] = {"tables": tables, "verify": verify, "cohort": cohort}
+def release(folder: Path) -> None:
+    """Everything from the cohort and its DICOM files to a release that has passed the gate, in this process."""
+    from uptake import verbs
+
+    count = len(list((folder / "cases").iterdir()))
+    made = verbs.release(folder, folder.parent / f"release_of_{count}", jobs=1, layouts=("ispy1", "dicom"))
+    shutil.rmtree(made.folder)
+    if len(made.cases) != count:
+        raise SystemExit(f"{len(made.cases)} of {count} released: {made.left_out}")
+
+
+def _with_sources(originals: Path, folder: Path) -> None:
+    """The DICOM files of every case where it finds them: copies with a PatientID and UIDs of its own, as long."""
+    given: dict[str, str] = {}
+    names = sorted(path.name for path in (originals / "cases").iterdir())
+    for number, case in enumerate(sorted(path.name for path in (folder / "cases").iterdir())):
+        old = names[number % len(names)]
+        record = json.loads((folder / "cases" / case / "provenance.json").read_text())
+        uid = record["study_uid"]
+        new = f"{uid[:-6]}{number:06d}"
+        source = originals.parent / "dicom" / old
+        for path in sorted(source.rglob("*.dcm")):
+            target = folder / "sources" / case / path.relative_to(source)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(
+                path.read_bytes().replace(uid.encode(), new.encode()).replace(old.encode(), case.encode())
+            )
+        record |= {"study_uid": new, "source_key": None}
+        (folder / "cases" / case / "provenance.json").write_text(json.dumps(record))
+        given[new] = case
+    plain = {"case_ids": given, "refused_sources": {}, "results": {}, "source_paths": [str(folder / "sources")]}
+    (folder / "provenance.json").write_text(json.dumps(plain))
+
+
+PARTS: dict[str, Callable[[Path], None]] = {"tables": tables, "verify": verify, "cohort": cohort, "release": release}
 
 
 if __name__ == "__main__":
