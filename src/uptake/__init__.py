@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from uptake.study import Acquisition, Box, Case, Outcome, Phase, Refusal, SettingsError, Study, UptakeError
-    from uptake.verbs import import_masks, run, status
+    from uptake.verbs import fetch, import_masks, release, run, status, verify
     from uptake.volume import Grid, Volume
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Acquisition", "Box", "Case", "Grid", "Outcome", "Phase", "Refusal", "SettingsError", "Study", "UptakeError",
-    "Volume", "import_masks", "run", "status",
+    "Volume", "fetch", "import_masks", "release", "run", "status", "verify",
 ]  # fmt: skip
 
-_HOMES = {"Grid": "volume", "Volume": "volume", "import_masks": "verbs", "run": "verbs", "status": "verbs"}
+_VERBS = dict.fromkeys(("fetch", "import_masks", "release", "run", "status", "verify"), "verbs")
+_HOMES = {"Grid": "volume", "Volume": "volume", **_VERBS}
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 (the names are of many types)

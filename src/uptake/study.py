@@ -57,7 +57,12 @@ class Code(StrEnum):
     MASK_GRID = "mask-on-another-grid"
     EMPTY_MASK = "empty-mask"
     MOTION = "motion-not-correctable"
+    CLINICAL = "clinical-table-unusable"
+    INDEX = "imaging-index-unusable"
     NO_SPACE = "output-not-writable"
+    PATIENT_DATA = "patient-data-in-release"
+    RELEASE = "release-unusable"
+    NETWORK = "archive-not-reached"
     WORKER_DIED = "worker-died"
     FAILED = "internal-failure"
 
@@ -142,8 +147,20 @@ class LeftOut:
 
 
 @dataclass(frozen=True)
+class PhaseProtocol:
+    """What one phase was acquired with; a value that differs inside the phase, or is not known, is None."""
+
+    repetition_time_ms: float | None = None
+    echo_time_ms: float | None = None
+    flip_angle_deg: float | None = None
+
+
+@dataclass(frozen=True)
 class Acquisition:
-    """How a study was made, and how its phases were told apart. Every scanner field may be None."""
+    """How a study was made, and how its phases were told apart. Every scanner field may be None.
+
+    phase_protocols: one per phase, or empty where no file says.
+    """
 
     manufacturer: str | None = None
     model: str | None = None
@@ -158,6 +175,7 @@ class Acquisition:
     visit: str | None = None
     study_uid: str | None = None
     series_uids: tuple[str, ...] = ()
+    phase_protocols: tuple[PhaseProtocol, ...] = ()
     layout: Layout = DCM2NIIX
     decisions: tuple[str, ...] = ()
     left_out: tuple[LeftOut, ...] = ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from uptake.cohort.artefacts import bright_outside, one_scale, signal_void
+from uptake.cohort.artefacts import bright_outside, brightest_place, one_scale, signal_void
 from uptake.cohort.checks import Finding
 from uptake.phantom import Phantom, make
 from uptake.volume import Array, Grid, Volume
@@ -92,3 +92,14 @@ def test_an_all_black_first_phase_is_in_no_unit(phantom: Phantom) -> None:
     black = pre.with_array(np.zeros_like(pre.array))
     (finding,) = one_scale((black, early), body(phantom))
     assert finding.status == "warn"
+
+
+def test_the_place_of_an_artefact_lies_in_it_and_a_clean_phantom_has_none(phantom: Phantom) -> None:
+    early, shape = phantom.study.volumes[1], phantom.study.grid.shape
+    assert brightest_place(early, body(phantom)) is None
+    air = np.argwhere(phantom.tissue.array == 0)
+    corner = air[np.argmax(np.linalg.norm((air - np.array(shape) / 2) * early.grid.spacing_mm, axis=1))]
+    put = ball(early.grid, np.clip(corner, 3, np.array(shape) - 4), 8.0)
+    place = brightest_place(early.with_array(np.where(put, 3000, early.array)), body(phantom))
+    assert place is not None
+    assert np.linalg.norm((np.argwhere(put) - place) * early.grid.spacing_mm, axis=1).min() <= 5.0

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from io import BytesIO
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from PIL import Image
 
 from uptake.features import FeatureTable
 from uptake.preprocess.motion import MotionNumbers, PhaseMotion, Shift
-from uptake.report import CaseView, CohortCase, CohortView, RefusedRow, case_page, cohort_page, thumbnail
+from uptake.report import CaseView, CohortCase, CohortView, RefusedRow, case_page, case_report, cohort_page, thumbnail
 from uptake.report.pages import case_href
 from uptake.study import Code, Phase, Refusal, Study
 from uptake.volume import Volume
@@ -294,7 +295,7 @@ def test_every_case_has_a_picture_a_row_and_a_link_to_its_page(cohort_case: Call
     pictures = [base64.b64decode(image["src"].partition(",")[2]) for image in page.all("img")]
     assert pictures == [b"one", b"two"]
     assert [row["data-key"] for row in page.all("tr") if "data-key" in row] == ["ISPY1_1001", "a b#c"]
-    assert all(address.startswith(("data:", "#", "../cases/")) for address in page.addresses)
+    assert all(address.startswith(("data:", "#", "../cases/", "../tables/")) for address in page.addresses)
 
 
 def test_the_cohort_table_shows_the_numbers_given(cohort_case: Callable[..., CohortCase]) -> None:
@@ -379,3 +380,20 @@ def test_an_ftv_on_corrected_phases_is_a_warning_on_top(view: CaseView) -> None:
     assert "motion-corrected" not in words_of(case_page(view))
     corrected = replace(view, ftv=replace(view.ftv, motion_correction="rigid"))
     assert "The FTV was computed on motion-corrected phases (rigid)." in words_of(case_page(corrected))
+
+
+def test_the_plots_of_a_case_are_rows_too(view: CaseView) -> None:
+    rows = case_report(view).plots
+    ftv = [row for row in rows if (row["plot"], row["series"]) == ("time-intensity", "FTV")]
+    inside = [volume.array[view.ftv_pe.array] for volume in view.study.volumes]
+    assert [row["value"] for row in ftv] == pytest.approx([float(values.mean()) for values in inside])
+    assert [row["x"] for row in ftv] == [phase.time_s for phase in view.study.phases]
+    assert all(row["lower"] <= row["value"] <= row["upper"] for row in ftv)  # type: ignore[operator]
+    shares = [row for row in rows if (row["plot"], row["series"]) == ("histogram acquired", "early")]
+    assert sum(float(row["value"]) for row in shares) == pytest.approx(1, abs=0.02)
+    assert all(a["x_end"] == b["x"] for a, b in pairwise(shares))
+    assert {row["plot"] for row in rows} == {"time-intensity", "histogram acquired", "histogram harmonised"}
+    assert {row["plot"] for row in case_report(replace(view, harmonised=None)).plots} == {
+        "time-intensity",
+        "histogram acquired",
+    }

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, NoReturn
 import typer
 
 from uptake import __version__
+from uptake.cli import collection, releasing
 from uptake.cli.show import show_plan, show_result, show_status
 from uptake.cli.show_features import show_differences, show_features
 
@@ -405,6 +406,12 @@ def config(
             typer.echo(f"{item.section + '.' + item.name:<32} {item.value!s:<24} {item.origin}")
     else:
         typer.echo(shown.toml, nl=False)
+
+
+app.command(name="cohort")(collection.cohort)
+app.command(name="verify")(collection.verify)
+app.command(name="release")(releasing.release)
+app.command(name="fetch")(releasing.fetch)
 
 
 def _check_one_way(image: Path | None, mask: Path | None, table: Path | None, compare: object) -> None:

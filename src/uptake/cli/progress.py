@@ -45,6 +45,10 @@ def bars() -> Iterator[OnEvent]:
                 progress.reset(task, total=event.total, description="cases")
             elif event.kind == "step":
                 progress.update(task, description=f"{event.case_id}: {event.step}")
+            elif event.kind == "searched":
+                progress.update(task, completed=event.done, description="searching for patient data")
+            elif event.kind == "fetched":
+                progress.update(task, completed=event.done)
             elif event.kind == "case":
                 progress.console.print(case_words(event), highlight=False, markup=False)
                 progress.update(task, completed=event.done, description="cases")

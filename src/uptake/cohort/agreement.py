@@ -1,90 +1,75 @@
-"""How well two readers' masks agree: overlap, distance of the surfaces, volumes; and what a consensus may start from.
+"""How far two measurements agree over a cohort: bias and limits of agreement, the best and the worst case.
 
-Dice 1945 (overlap); the surface distances are those from each surface voxel of one mask to the nearest surface voxel
-of the other, both ways together, between voxel centres, as in the Medical Segmentation Decathlon and MICCAI's
-challenges. A surface voxel is one of the mask with a face neighbour outside it.
+Bland and Altman, Stat Methods Med Res 1999;8:135.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+import statistics
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
-
-import numpy as np
-import numpy.typing as npt
-
-from uptake.volume import Volume, bounding_slices
-
-Bool = npt.NDArray[np.bool_]
-Rule = Literal["majority", "union", "intersection"]
 
 
 @dataclass(frozen=True)
-class Agreement:
-    """Two masks compared; volumes in cc, distances in mm. Undefined where a mask is empty: None.
+class Limits:
+    """Bland and Altman's analysis of differences other - one: all in the unit of the measurements, intervals 95 %.
 
-    difference_percent: (b - a) over the mean of both, as Bland and Altman plot it.
+    ratio, ratio_lower, ratio_upper: the same of the logarithms, turned back; None where a value is not positive.
     """
 
-    dice: float | None
-    jaccard: float | None
-    mean_surface_distance_mm: float | None
-    hausdorff95_mm: float | None
-    hausdorff_mm: float | None
-    volume_a_cc: float
-    volume_b_cc: float
-    difference_cc: float
-    difference_percent: float | None
+    pairs: int
+    bias: float
+    bias_interval: tuple[float, float]
+    sd: float
+    lower: float
+    lower_interval: tuple[float, float]
+    upper: float
+    upper_interval: tuple[float, float]
+    ratio: float | None = None
+    ratio_lower: float | None = None
+    ratio_upper: float | None = None
 
 
-def agreement(a: Volume, b: Volume) -> Agreement:
-    """Overlap, surface distances and volumes of two masks on one grid. Raises ValueError for different grids."""
-    if not a.grid.same_as(b.grid):
-        raise ValueError("masks are compared on one grid")
-    both, either = int(np.count_nonzero(a.array & b.array)), int(np.count_nonzero(a.array | b.array))
-    total = int(np.count_nonzero(a.array)) + int(np.count_nonzero(b.array))
-    distances = surface_distances_mm(a, b)
-    mean = (a.cc + b.cc) / 2
-    return Agreement(
-        dice=2 * both / total if total else None,
-        jaccard=both / either if either else None,
-        mean_surface_distance_mm=float(distances.mean()) if distances.size else None,
-        hausdorff95_mm=float(np.percentile(distances, 95)) if distances.size else None,
-        hausdorff_mm=float(distances.max()) if distances.size else None,
-        volume_a_cc=a.cc,
-        volume_b_cc=b.cc,
-        difference_cc=b.cc - a.cc,
-        difference_percent=100 * (b.cc - a.cc) / mean if mean else None,
+FEWEST_PAIRS = 3
+"""With fewer there is no spread to speak of."""
+
+
+def limits_of_agreement(one: Sequence[float], other: Sequence[float]) -> Limits | None:
+    """Bias and 95 % limits of agreement of paired measurements; None for fewer than three pairs."""
+    from scipy import stats
+
+    differences = [b - a for a, b in zip(one, other, strict=True)]
+    count = len(differences)
+    if count < FEWEST_PAIRS:
+        return None
+    bias, sd = statistics.fmean(differences), statistics.stdev(differences)
+    t = float(stats.t.ppf(0.975, count - 1))
+    of_bias = t * sd / math.sqrt(count)
+    of_limit = t * sd * math.sqrt(1 / count + 1.96**2 / (2 * (count - 1)))
+    lower, upper = bias - 1.96 * sd, bias + 1.96 * sd
+    return Limits(
+        count,
+        bias,
+        (bias - of_bias, bias + of_bias),
+        sd,
+        lower,
+        (lower - of_limit, lower + of_limit),
+        upper,
+        (upper - of_limit, upper + of_limit),
+        *_ratios(one, other),
     )
 
 
-def surface_distances_mm(a: Volume, b: Volume) -> npt.NDArray[np.float64]:
-    """Distances in mm from every surface voxel of each mask to the other's surface; none where a mask is empty."""
-    from scipy import ndimage
-
-    if not (a.array.any() and b.array.any()):
-        return np.empty(0)
-    box = bounding_slices(a.array | b.array, margin=1)
-    first, second = (_surface(mask.array[box]) for mask in (a, b))
-    to_first, to_second = (ndimage.distance_transform_edt(~s, sampling=a.grid.spacing_mm) for s in (first, second))
-    return np.concatenate([to_second[first], to_first[second]])
+def extremes(values: Mapping[str, float]) -> tuple[str, str, str] | None:
+    """The names of the best (largest), the median and the worst value; None for nobody. Ties go by name."""
+    order = sorted(values, key=lambda name: (-values[name], name))
+    return (order[0], order[(len(order) - 1) // 2], order[-1]) if order else None
 
 
-def combined(masks: Sequence[Volume], rule: Rule) -> Volume:
-    """The voxels that most of at least one mask hold, or any, or all: a start for the consensus.
-
-    majority: more than half of the masks (of two: both).
-    """
-    votes = np.sum([mask.array for mask in masks], axis=0)
-    needed = {"majority": len(masks) // 2 + 1, "union": 1, "intersection": len(masks)}[rule]
-    return masks[0].with_array(votes >= needed)
-
-
-def _surface(mask: Bool) -> Bool:
-    from scipy import ndimage
-
-    padded = np.pad(mask, 1)
-    inner = ndimage.binary_erosion(padded)[1:-1, 1:-1, 1:-1]
-    surface: Bool = mask & ~inner
-    return surface
+def _ratios(one: Sequence[float], other: Sequence[float]) -> tuple[float | None, float | None, float | None]:
+    if min(*one, *other) <= 0:
+        return None, None, None
+    logs = [math.log(b / a) for a, b in zip(one, other, strict=True)]
+    mean, sd = statistics.fmean(logs), statistics.stdev(logs)
+    return math.exp(mean), math.exp(mean - 1.96 * sd), math.exp(mean + 1.96 * sd)

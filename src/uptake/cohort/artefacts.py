@@ -49,16 +49,10 @@ SCALES = (0.5, 2.0)
 
 def bright_outside(volume: Volume, body: Volume) -> Iterator[Finding]:
     """Signal like the body's where there should be air, in one phase; nothing to say of an image without a body."""
-    from scipy import ndimage
-
     steps = block_steps(volume)
-    inside = _main_part(blocks(body.array, steps, np.logical_or), volume, steps)
-    if not inside.any():
+    outside = _bright_blocks(volume, body, steps)
+    if outside is None:
         return
-    peaks = blocks(volume.array, steps, np.maximum)
-    level = BRIGHT * float(np.percentile(peaks[inside], 95))
-    near = ndimage.distance_transform_edt(~inside, sampling=block_mm(volume, steps)) <= MARGIN_MM
-    outside = (peaks > level) & ~near
     largest = _largest(outside) * np.prod(block_mm(volume, steps)) / 1000
     status: Status = "warn" if largest > BRIGHT_CC else "pass"
     found = f"largest bright place outside the body {largest:.2f} cc"
@@ -77,6 +71,24 @@ def folded_in(volume: Volume, body: Volume) -> Iterator[Finding]:
     found = f"largest step across the body between two planes {100 * largest:.0f} % of its mean"
     remedy = "look at the border of the images: wrap-around? PE and SER mean nothing where it lies on the breast"
     yield Finding("straight edge at the border", status, found, f"at most {100 * SEAM:g} %", remedy)
+
+
+def brightest_place(volume: Volume, body: Volume) -> tuple[int, int, int] | None:
+    """The voxel in the middle of the largest bright place outside the body; None without one."""
+    from scipy import ndimage
+
+    steps = block_steps(volume)
+    outside = _bright_blocks(volume, body, steps)
+    if outside is None or not outside.any():
+        return None
+    labels, _ = ndimage.label(outside, np.ones((3, 3, 3)))
+    largest = labels == 1 + int(np.argmax(np.bincount(labels.ravel())[1:]))
+    block = np.argwhere(largest)[np.count_nonzero(largest) // 2]
+    i, j, k = (
+        min(int(at) * step + step // 2, size - 1)
+        for at, step, size in zip(block, steps, volume.grid.shape, strict=True)
+    )
+    return i, j, k
 
 
 def signal_void(volume: Volume, breast: Volume, body: Volume) -> Iterator[Finding]:
@@ -111,6 +123,20 @@ def one_scale(volumes: Sequence[Volume], body: Volume) -> Iterator[Finding]:
     found = "median of the body against the first phase " + ", ".join(f"{ratio:.2f}" for ratio in ratios)
     remedy = "look whether the phases were rescaled one by one; if so PE, SER and FTV are meaningless"
     yield Finding("phases in one unit", status, found, f"{SCALES[0]:g}-{SCALES[1]:g}", remedy)
+
+
+def _bright_blocks(volume: Volume, body: Volume, steps: list[int]) -> Mask | None:
+    """Blocks outside the body, and not near it, as bright as the body; None for an image without a body."""
+    from scipy import ndimage
+
+    inside = _main_part(blocks(body.array, steps, np.logical_or), volume, steps)
+    if not inside.any():
+        return None
+    peaks = blocks(volume.array, steps, np.maximum)
+    level = BRIGHT * float(np.percentile(peaks[inside], 95))
+    near = ndimage.distance_transform_edt(~inside, sampling=block_mm(volume, steps)) <= MARGIN_MM
+    bright: Mask = (peaks > level) & ~near
+    return bright
 
 
 def _step(array: Array, body: Mask, axis: int) -> float:

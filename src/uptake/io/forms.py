@@ -14,7 +14,7 @@ from uptake.features import Feature, FeatureTable
 from uptake.io.files import write_bytes_whole
 from uptake.io.nifti import read_mask, read_volume, write_volume
 from uptake.io.store import Form
-from uptake.io.tables import write_csv
+from uptake.io.tables import read_csv, write_csv
 from uptake.io.values import from_plain, read_value, to_plain, write_value
 from uptake.preprocess.breast import BreastMask, BreastNumbers
 from uptake.preprocess.harmonise import Harmonised
@@ -308,22 +308,29 @@ def _read_checks(folder: Path) -> tuple[Finding, ...]:
     return read_value(tuple[Finding, ...], folder / "checks.json")
 
 
+PLOT_COLUMNS = ("plot", "series", "x", "x_end", "value", "lower", "upper")
+"""One row per point: of the curve the mean with quartiles, of a histogram the share of voxels from x to x_end."""
+
+
 @dataclass(frozen=True)
 class Page:
-    """A report page and the small picture (PNG) that stands for it on the cohort's page."""
+    """A report page, the small picture (PNG) that stands for it on the cohort's page, and the data of its plots."""
 
     html: str
     thumbnail: bytes
+    plots: tuple[Mapping[str, str | float], ...] = ()
 
 
 def _write_page(folder: Path, page: Page) -> tuple[str, ...]:
     write_bytes_whole(folder / "thumbnail.png", page.thumbnail)
+    write_csv(PLOT_COLUMNS, page.plots, folder / "plots.csv")
     write_bytes_whole(folder / "report.html", page.html.encode())
-    return "thumbnail.png", "report.html"
+    return "thumbnail.png", "plots.csv", "report.html"
 
 
 def _read_page(folder: Path) -> Page:
-    return Page((folder / "report.html").read_text(encoding="utf-8"), (folder / "thumbnail.png").read_bytes())
+    html, thumbnail = (folder / "report.html").read_text(encoding="utf-8"), (folder / "thumbnail.png").read_bytes()
+    return Page(html, thumbnail, tuple(read_csv(folder / "plots.csv")))
 
 
 def _remove_others(folder: Path, pattern: str, names: tuple[str, ...]) -> None:

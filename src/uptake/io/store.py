@@ -99,11 +99,15 @@ class Cohort:
 
 @dataclass(frozen=True)
 class CohortRecord:
-    """What the cohort's own ``provenance.json`` holds: names once given, refused sources, cohort results."""
+    """What the cohort's own ``provenance.json`` holds: names once given, refused sources, cohort results.
+
+    source_paths: where the runs found their studies, so that a release can refer to their images again.
+    """
 
     case_ids: Mapping[str, str] = field(default_factory=dict)
     refused_sources: Mapping[str, tuple[RefusedSource, ...]] = field(default_factory=dict)
     results: Mapping[str, Record] = field(default_factory=dict)
+    source_paths: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import gzip
 import io
 import math
 import re
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -54,14 +56,16 @@ def write_csv(columns: Sequence[str], rows: Sequence[Row], path: Path) -> None:
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
-    """Read a CSV file with a header line: one dict of texts per row, as `write_csv` was given them.
+    """Read a CSV file (``.gz``: compressed) with a header line: one dict of texts per row, as `write_csv` got them.
 
     An empty file gives no rows. Raises `Refusal` UNREADABLE for a file that is not UTF-8, a repeated column name, and
     a row with more or fewer cells than the header.
     """
     try:
-        lines = list(csv.reader(io.StringIO(path.read_bytes().decode("utf-8-sig"), newline=""), strict=True))
-    except (UnicodeDecodeError, csv.Error) as error:
+        packed = path.read_bytes()
+        text = (gzip.decompress(packed) if path.suffix == ".gz" else packed).decode("utf-8-sig")
+        lines = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+    except (UnicodeDecodeError, csv.Error, EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise _unreadable(path, f"not a CSV table in UTF-8 ({type(error).__name__})") from error
     if not lines:
         return []

@@ -87,6 +87,7 @@ def collect(cohort: Cohort, settings: Settings) -> Run:
         "cases": Input(_cases_key(cases), lambda: tuple(_glance(cohort, case) for case in cases)),
         "refused_sources": Input(_hash(refused), lambda: refused),
         "review": Input(_hash(to_plain(reviewed)), lambda: reviewed),
+        "validation": Input("there", lambda: True) if (cohort.path / VALIDATION).is_file() else Input(),
     }
     return run_steps(COHORT_STEPS, place, settings, inputs)
 
@@ -107,8 +108,8 @@ def tables(cases: Sequence[Glance], refused_sources: Sequence[Row], review: Sequ
     )
 
 
-def index(cases: Sequence[Glance], refused_sources: Sequence[Row]) -> str:
-    """The page with every case as a small picture."""
+def index(cases: Sequence[Glance], refused_sources: Sequence[Row], validation: bool | None) -> str:
+    """The page with every case as a small picture, and a link to the technical validation where there is one."""
     made = tuple(_cohort_case(case) for case in cases if case.thumbnail is not None and not case.refusal)
     refused = [
         RefusedRow(case.case_id, **vars(case.refusal), is_case=True) for case in cases if case.refusal is not None
@@ -117,7 +118,8 @@ def index(cases: Sequence[Glance], refused_sources: Sequence[Row]) -> str:
         subject = str(row["case_id"] or row["source"])
         words = {name: str(row[name]) for name in ("code", "found", "allowed", "remedy")}
         refused.append(RefusedRow(subject, **words, is_case=bool(row["case_id"])))
-    return cohort_page(CohortView("Cohort", made, tuple(refused), version=metadata.version("uptake")))
+    view = CohortView("Cohort", made, tuple(refused), version=metadata.version("uptake"), validated=bool(validation))
+    return cohort_page(view)
 
 
 def _write_tables(folder: Path, value: Tables) -> tuple[str, ...]:
@@ -144,6 +146,7 @@ def _unread(folder: Path) -> None:
     raise NotImplementedError(f"nothing is made from the tables in {folder}")
 
 
+VALIDATION = "report/verify.html"
 VOXEL_COUNTING_VOLUME = "morph_vol_approx"
 DICTIONARY = ("column", "name", "unit", "family", "ibsi")
 TABLE_COLUMNS: dict[str, tuple[str, ...]] = {
@@ -157,7 +160,7 @@ TABLE_COLUMNS: dict[str, tuple[str, ...]] = {
 
 COHORT_STEPS = (
     Step("tables", tables, ("cases", "refused_sources", "review"), (), Form(_write_tables, _unread, _unread)),
-    Step("index", index, ("cases", "refused_sources"), (), Form(_write_index, _unread, _unread)),
+    Step("index", index, ("cases", "refused_sources", "validation"), (), Form(_write_index, _unread, _unread)),
 )
 """What is made of all cases together."""
 

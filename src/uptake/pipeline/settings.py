@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from uptake.cohort.collection import Verify
 from uptake.features import Features
 from uptake.features.captk import CaptkParameters, read_parameters
 from uptake.io.dicom.read import Dicom
@@ -52,6 +53,7 @@ class Settings:
     published: Published = field(default_factory=Published)
     features: Features = field(default_factory=Features)
     captk: CaptkParameters = field(default_factory=CaptkParameters)
+    verify: Verify = field(default_factory=Verify)
 
 
 @dataclass(frozen=True)

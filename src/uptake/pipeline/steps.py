@@ -38,7 +38,7 @@ from uptake.preprocess.motion import Aligned, align, applied
 from uptake.preprocess.normalise import ZScore
 from uptake.preprocess.resample import Resample, isotropic_grid, resample_mask
 from uptake.preprocess.rescale import Rescale
-from uptake.report import CaseView, case_page, thumbnail
+from uptake.report import CaseView, case_report, thumbnail
 from uptake.report.view import StvSource
 from uptake.study import Case, Code, Refusal, Study
 from uptake.tumour import ftv as functional
@@ -255,7 +255,8 @@ def page(  # noqa: PLR0913, PLR0917 (a page shows everything)
         version=metadata.version("uptake"),
         settings=tuple(line for section in sections for line in _lines(section)),
     )
-    return Page(case_page(view), thumbnail(view))
+    made = case_report(view)
+    return Page(made.html, thumbnail(view), made.plots)
 
 
 STEPS = (
@@ -322,6 +323,7 @@ STEPS = (
             "captk",
         ),
         forms.PAGE,
+        version=2,
     ),
 )
 """What is made of every case: name, how, from what, with which settings, kept in which files."""

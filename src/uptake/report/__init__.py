@@ -1,6 +1,9 @@
 """The pages people look at: one per case, one per cohort. Values in, HTML text and small pictures out."""
 
-from uptake.report.pages import case_page, cohort_page, thumbnail
+from uptake.report.pages import CaseReport, case_page, case_report, cohort_page, thumbnail
 from uptake.report.view import CaseView, CohortCase, CohortView, RefusedRow
 
-__all__ = ["CaseView", "CohortCase", "CohortView", "RefusedRow", "case_page", "cohort_page", "thumbnail"]
+__all__ = [
+    "CaseReport", "CaseView", "CohortCase", "CohortView", "RefusedRow", "case_page", "case_report", "cohort_page",
+    "thumbnail",
+]  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from urllib.parse import quote
 
@@ -13,7 +14,7 @@ from markupsafe import Markup
 
 from uptake.features import Feature
 from uptake.report import figures, images, panels
-from uptake.report.figures import Dot, Histogram, Tick
+from uptake.report.figures import Curve, Dot, Histogram, Tick
 from uptake.report.panels import Scene, Slide
 from uptake.report.svg import label
 from uptake.report.view import CaseView, CohortCase, CohortView
@@ -36,12 +37,31 @@ _PANEL_WORDS = {
 _STV_WORDS = {"reader": "reader's", "truth": "phantom's truth", "model": "network's", "proposal": "proposal"}
 
 
+@dataclass(frozen=True)
+class CaseReport:
+    """The page of a case, and what its plots are drawn from: rows of `uptake.io.forms.PLOT_COLUMNS`."""
+
+    html: str
+    plots: tuple[dict[str, str | float], ...]
+
+
 def case_page(view: CaseView) -> str:
     """The page of one case as HTML text that needs no other file and no network."""
+    return case_report(view).html
+
+
+def case_report(view: CaseView) -> CaseReport:
+    """The page of one case with the data of its plots."""
     scene = panels.scene(view)
+    curves, sets = _curves(scene), _histogram_sets(view)
+    return CaseReport(_case_html(scene, curves, sets), (*_curve_rows(view, curves), *_histogram_rows(sets)))
+
+
+def _case_html(scene: Scene, curves: Sequence[Curve], sets: Sequence[Sequence[Histogram]]) -> str:
+    view = scene.view
     slides, start = panels.slides(scene)
     names = _phase_names(view)
-    return _rendered(
+    return rendered(
         "case.html.j2",
         view=view,
         ftv=view.ftv,
@@ -55,8 +75,8 @@ def case_page(view: CaseView) -> str:
         mips=panels.mips(scene),
         bands=_bands(view),
         pe_words=_pe_words(scene),
-        curve=_curve(scene),
-        histograms=_histograms(view),
+        curve=_curve(view, curves),
+        histograms=_histograms(sets),
         bias=_bias(scene),
         breasts=panels.breast_pictures(scene),
         feature_panels=_feature_panels(view),
@@ -71,7 +91,7 @@ def thumbnail(view: CaseView) -> bytes:
 def cohort_page(view: CohortView) -> str:
     """The cohort's page as HTML text; it links to ``../cases/<case_id>/report.html`` and needs no network."""
     lost = len({row.subject for row in view.refusals if row.is_case})
-    return _rendered(
+    return rendered(
         "cohort.html.j2",
         view=view,
         total=len(view.cases) + lost,
@@ -82,6 +102,12 @@ def cohort_page(view: CohortView) -> str:
         strips=_strips(view.cases),
         stv_words=_STV_WORDS,
     )
+
+
+def rendered(name: str, **values: object) -> str:
+    """A template of this package with its values, as HTML text."""
+    page: str = _environment().get_template(name).render(**values)
+    return page
 
 
 def _facts(study: Study) -> tuple[str, ...]:
@@ -142,7 +168,7 @@ def _pe_words(scene: Scene) -> str:
     return f"PE in the FTV: median {middle:.0f} %, quartiles {low:.0f} to {high:.0f} %."
 
 
-def _curve(scene: Scene) -> Markup | None:
+def _curves(scene: Scene) -> list[Curve]:
     view = scene.view
     volumes = [volume.array[scene.cut] for volume in view.study.volumes]
     rest = _rest_of_voi(scene)
@@ -152,7 +178,10 @@ def _curve(scene: Scene) -> Markup | None:
         figures.curve("stv", f"STV ({view.stv_source})", volumes, scene.stv),
         figures.curve("rest", f"rest of VOI{marked}", volumes, rest),
     ]
-    curves = [line for line in drawn if line]
+    return [line for line in drawn if line]
+
+
+def _curve(view: CaseView, curves: Sequence[Curve]) -> Markup | None:
     if not curves:
         return None
     words = "; ".join(f"{line.words}: mean {', '.join(label(v) for v in line.mean)}" for line in curves)
@@ -184,12 +213,36 @@ def _time_title(study: Study) -> str:
     return "phase" if study.phases[0].time_s is None else "seconds after the start of the first phase"
 
 
-def _histograms(view: CaseView) -> dict[str, object]:
+def _curve_rows(view: CaseView, curves: Sequence[Curve]) -> list[dict[str, str | float]]:
+    times = [tick.at for tick in _ticks(view)]
+    return [
+        {"plot": "time-intensity", "series": line.words, "x": x, "value": mean, "lower": low, "upper": high}
+        for line in curves
+        for x, mean, low, high in zip(times, line.mean, line.lower, line.upper, strict=True)
+    ]
+
+
+def _histogram_rows(sets: Sequence[Sequence[Histogram]]) -> list[dict[str, str | float]]:
+    return [
+        {"plot": f"histogram {stage}", "series": phase.words, "x": low, "x_end": high, "value": share}
+        for stage, phases in zip(("acquired", "harmonised"), sets, strict=True)
+        for phase in phases
+        for low, high, share in zip(phase.edges, phase.edges[1:], phase.shares, strict=False)
+    ]
+
+
+def _histogram_sets(view: CaseView) -> tuple[tuple[Histogram, ...], tuple[Histogram, ...]]:
+    """Of the phases as acquired, and of the harmonised ones."""
     chosen = view.ftv.phases.indices
     before = _phase_histograms(view.study, dict(zip(chosen, ("pre", "early", "late"), strict=True)))
     after: tuple[Histogram, ...] = ()
     if view.harmonised:
         after = _phase_histograms(view.harmonised, dict(enumerate(("pre", "early", "late"))))
+    return before, after
+
+
+def _histograms(sets: Sequence[Sequence[Histogram]]) -> dict[str, object]:
+    before, after = sets
     floor = figures.histogram_floor([before, after])
     return {
         "before": figures.histogram_plot(before, "intensity, as acquired", floor, "Intensity histograms as acquired"),
@@ -252,11 +305,6 @@ def _strips(cases: Sequence[CohortCase]) -> tuple[Markup, ...]:
 def case_href(case_id: str) -> str:
     """The address of a case's page, seen from the cohort's page."""
     return f"../cases/{quote(case_id, safe='')}/report.html"
-
-
-def _rendered(name: str, **values: object) -> str:
-    page: str = _environment().get_template(name).render(**values)
-    return page
 
 
 @cache

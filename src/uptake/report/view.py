@@ -96,10 +96,11 @@ class RefusedRow:
 
 @dataclass(frozen=True)
 class CohortView:
-    """Everything on the cohort's page."""
+    """Everything on the cohort's page. validated: whether the page of the technical validation stands beside it."""
 
     name: str
     cases: tuple[CohortCase, ...]
     refusals: tuple[RefusedRow, ...] = ()
     warnings: tuple[str, ...] = ()
     version: str = ""
+    validated: bool = False

@@ -6,23 +6,28 @@ import csv
 import io
 import itertools
 from collections.abc import Sequence
-from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, get_args
 
 from uptake.cohort import reading
-from uptake.cohort.agreement import Agreement, Rule, agreement, combined
+from uptake.cohort.overlap import Agreement, Rule, agree, combined
 from uptake.cohort.reading import CONSENSUS, Entry
 from uptake.io import revisions
 from uptake.review.bodies import Bad
 from uptake.review.volumes import nifti_bytes
 from uptake.volume import Volume
 
+PAIR = (
+    *("a", "b", "dice", "jaccard", "mean_surface_distance_mm", "hausdorff95_mm", "hausdorff_mm"),
+    *("volume_a_cc", "volume_b_cc", "difference_cc", "difference_percent"),
+)
+"""What is told of two masks: overlap, distances of their surfaces, volumes; null where a mask is empty."""
+
 
 def compared(cohort: Path, case_id: str, entries: Sequence[Entry]) -> dict[str, Any]:
     """Every pair of chains whose last decision is an approval, the consensus too; and starts for a consensus."""
     masks = final(cohort, entries)
-    pairs = [{"a": a, "b": b, **asdict(agreement(masks[a], masks[b]))} for a, b in itertools.combinations(masks, 2)]
+    pairs = [_pair(a, b, agree(masks[a], masks[b])) for a, b in itertools.combinations(masks, 2)]
     readers = [name for name in masks if name != CONSENSUS]
     starts = [
         {"name": rule, "url": f"/api/cases/{case_id}/combined/{rule}", "label": f"{rule} of {', '.join(readers)}"}
@@ -49,10 +54,15 @@ def combined_bytes(cohort: Path, entries: Sequence[Entry], rule: str) -> bytes:
 def agreement_csv(cohort: Path, reader: str) -> str:
     """Every pair of every case, but of those that `reader` still has to read blind."""
     out = io.StringIO()
-    names = [item.name for item in fields(Agreement)]
-    writer = csv.DictWriter(out, ["case_id", "a", "b", *names], lineterminator="\n")
+    writer = csv.DictWriter(out, ["case_id", *PAIR], lineterminator="\n")
     writer.writeheader()
     for case_id, entries in sorted(revisions.by_case(revisions.entries(cohort)).items()):
         if not reading.is_blind(entries, reader):
             writer.writerows({"case_id": case_id, **pair} for pair in compared(cohort, case_id, entries)["pairs"])
     return out.getvalue()
+
+
+def _pair(a: str, b: str, found: Agreement) -> dict[str, Any]:
+    distances = found.mean_surface_mm, found.hd95_mm, found.hausdorff_mm
+    volumes = found.cc_one, found.cc_other, found.cc_other - found.cc_one, found.difference_percent
+    return dict(zip(PAIR, (a, b, found.dice, found.jaccard, *distances, *volumes), strict=True))

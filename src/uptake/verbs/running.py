@@ -265,7 +265,9 @@ def _found(
     ] + clashes
     key = " ".join(sorted(path.name for path in sources))
     refusals = {**record.refused_sources, key: tuple(refused)}
-    return named, tuple(refused), replace(record, case_ids=given, refused_sources=refusals)
+    known = tuple(sorted({*record.source_paths, *(str(path.resolve()) for path in sources)}))
+    record = replace(record, case_ids=given, refused_sources=refusals, source_paths=known)
+    return named, tuple(refused), record
 
 
 def _per_case(regions: Mapping[str, GivenVoi], cases: Sequence[str]) -> dict[str, GivenVoi]:

@@ -139,6 +139,20 @@ def read_parameters(text: str) -> CaptkParameters:
     return CaptkParameters(families=families, **given)
 
 
+def write_parameters(parameters: CaptkParameters = PAPER) -> str:
+    """The parameters as the text of CaPTk's parameter file: what `read_parameters` reads back as the same."""
+    rows = [("Generic", "Resampling", f"{parameters.resampling_mm:g}")]
+    for (family, name), field in _FIELDS.items():
+        if family in parameters.chosen:
+            rows.append((family, name, str(getattr(parameters, field))))
+    named = {family for family, _, _ in rows}
+    rows += [(family, "-", "") for family in parameters.chosen if family not in named and family != "Intensity"]
+    if "NGTDM" in parameters.chosen:
+        rows.append(("NGTDM", "Range", str(parameters.ngtdm_radius)))
+    lines = ["FeatureName,ParamName,Default", *(",".join(row) for row in rows)]
+    return "\n".join(lines) + "\n"
+
+
 def _rows(text: str) -> dict[tuple[str, str], str]:
     reader = csv.DictReader(io.StringIO(text.lstrip("\ufeff")))
     missing = {"FeatureName", "ParamName", "Default"} - set(reader.fieldnames or ())

@@ -26,7 +26,7 @@ from uptake.io.dicom.sources import read_all
 from uptake.io.dicom.stacks import Stack, same_protocol, series_name, stacks_of
 from uptake.io.dicom.ucsf import DceReference, read_recorded
 from uptake.io.nifti import read_volume
-from uptake.study import Acquisition, Code, LeftOut, Phase, Refusal, Study
+from uptake.study import Acquisition, Code, LeftOut, Phase, PhaseProtocol, Refusal, Study
 from uptake.volume import Volume
 
 NO_ORIGINAL = "no original time series: derived images were considered"
@@ -49,15 +49,35 @@ def read_study(source: StudySource, case_id: str, settings: Dicom | None = None)
     """
     if source.kind == "nifti":
         return _read_nifti(source, case_id)
+    found = _found(source, settings or Dicom())
+    return _study(source, case_id, found.ordered, found.objects, found.decisions)
+
+
+def phase_images(source: StudySource, settings: Dicom | None = None) -> tuple[tuple[Header, ...], ...]:
+    """The images of each phase of the DCE, ascending along the normal: those that `read_study` makes volumes of.
+
+    Empty for phases that came as NIfTI. Raises as `read_study`.
+    """
+    return () if source.kind == "nifti" else _found(source, settings or Dicom()).ordered.phases
+
+
+@dataclass(frozen=True)
+class _Found:
+    ordered: Sorted
+    objects: list[pydicom.Dataset]
+    decisions: tuple[str, ...]
+
+
+def _found(source: StudySource, settings: Dicom) -> _Found:
     _check_identity(source)
     images = _images(source.headers)
     objects = _derived_objects(source.headers)
-    candidate, decisions = _find(source.headers, images, objects, (settings or Dicom()).series)
+    candidate, decisions = _find(source.headers, images, objects, settings.series)
     _check_series(source.headers, images, candidate)
     ordered = sort_phases(candidate.images)
     if len(ordered.phases) < FEWEST_PHASES:
         raise _few_phases([*candidate.stacks])
-    return _study(source, case_id, ordered, objects, decisions)
+    return _Found(ordered, objects, decisions)
 
 
 def _check_identity(source: StudySource) -> None:
@@ -217,9 +237,16 @@ def _acquisition(source: StudySource, ordered: Sorted, decisions: tuple[str, ...
         visit=source.visit,
         study_uid=source.study_uid,
         series_uids=tuple(series),
+        phase_protocols=tuple(map(_phase_protocol, ordered.phases)),
         decisions=(*decisions, *ordered.decisions),
         left_out=_left_out(source.headers, {image.sop_uid for image in images}, set(series)),
     )
+
+
+def _phase_protocol(images: Sequence[Header]) -> PhaseProtocol:
+    names = ("repetition_time_ms", "echo_time_ms", "flip_angle_deg")
+    found = ({getattr(image.protocol, name) for image in images} for name in names)
+    return PhaseProtocol(*(values.pop() if len(values) == 1 else None for values in found))
 
 
 def _phase_of_uid(ordered: Sorted) -> dict[str, int]:

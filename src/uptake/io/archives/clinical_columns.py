@@ -1,0 +1,72 @@
+"""Which clinical columns a release takes over: numbers and codes. Dates, identifiers and free text stay behind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from uptake.cohort.ids import spelled_as
+from uptake.io.archives.facts import Row
+from uptake.io.archives.identifiers import Needle, of_text
+from uptake.io.clinical import Table
+
+IDENTIFIERS = ("SUBJECTID", "PatientID", "patient_id", "Patient ID", "case_id", "ID")
+MOST_CODES = 12
+LONGEST_CODE = 30
+
+
+@dataclass(frozen=True)
+class Clinical:
+    """Rows by case, the columns left behind with the reason, and what their values would betray."""
+
+    rows: tuple[Row, ...]
+    left_behind: tuple[tuple[str, str], ...]
+    needles: frozenset[Needle]
+    without_row: tuple[str, ...]
+
+
+def clinical_rows(tables: Sequence[Table], patients: Mapping[str, str]) -> Clinical:
+    """The clinical columns of every case. patients: case of the release -> PatientID in the source's spelling.
+
+    A text column counts as one of codes where it has at most 12 different values of at most 30 characters. Raises
+    `Refusal` CLINICAL where an identifier of the table fits several patients.
+    """
+    kept: dict[str, Row] = {case_id: {"case_id": case_id} for case_id in patients}
+    left: dict[str, str] = {}
+    needles: set[Needle] = set()
+    found: set[str] = set()
+    for table in tables:
+        identifier = table.column(IDENTIFIERS)
+        if identifier is None:
+            continue
+        names = spelled_as([str(row[identifier]) for row in table.rows], sorted(set(patients.values())), table.name)
+        by_patient = {names[str(row[identifier])]: row for row in table.rows}
+        found |= {case_id for case_id, patient in patients.items() if patient in by_patient}
+        for column in table.columns:
+            reason = "an identifier" if column == identifier or column in IDENTIFIERS else _why_not(table, column)
+            if reason:
+                left[column] = reason
+                needles |= _needles(table, column, reason)
+                continue
+            for case_id, patient in patients.items():
+                if patient in by_patient:
+                    kept[case_id].setdefault(column, by_patient[patient].get(column))
+    rows = tuple(kept[case_id] for case_id in sorted(kept) if case_id in found)
+    return Clinical(rows, tuple(sorted(left.items())), frozenset(needles), tuple(sorted(set(patients) - found)))
+
+
+def _why_not(table: Table, column: str) -> str:
+    if column in table.dates:
+        return "dates"
+    texts = {str(row[column]) for row in table.rows if isinstance(row.get(column), str)}
+    if len(texts) > MOST_CODES or any(len(text) > LONGEST_CODE for text in texts):
+        return "free text"
+    return ""
+
+
+def _needles(table: Table, column: str, reason: str) -> set[Needle]:
+    what = f"clinical column {column}"
+    values = {str(row[column]) for row in table.rows if row.get(column) is not None}
+    if reason == "dates":
+        return {Needle(v[:10].replace("-", ""), "date", what) for v in values if v[:10].replace("-", "").isdigit()}
+    return {needle for value in values if (needle := of_text(value, what)) is not None}
