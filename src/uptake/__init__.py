@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from uptake.study import Acquisition, Box, Case, Outcome, Phase, Refusal, SettingsError, Study, UptakeError
-    from uptake.verbs import import_masks, run, status
+    from uptake.verbs import import_masks, predict, run, status, train
     from uptake.volume import Grid, Volume
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Acquisition", "Box", "Case", "Grid", "Outcome", "Phase", "Refusal", "SettingsError", "Study", "UptakeError",
-    "Volume", "import_masks", "run", "status",
+    "Volume", "import_masks", "predict", "run", "status", "train",
 ]  # fmt: skip
 
-_HOMES = {"Grid": "volume", "Volume": "volume", "import_masks": "verbs", "run": "verbs", "status": "verbs"}
+_HOMES = {"Grid": "volume", "Volume": "volume"} | dict.fromkeys(
+    ("import_masks", "predict", "run", "status", "train"), "verbs"
+)
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 (the names are of many types)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,7 +47,7 @@ def test_no_patient_stands_on_two_sides_of_a_fold_and_together_the_sides_are_all
             parts = [outer.test, inner.train, inner.validation]
             assert sorted(case for part in parts for case in part) == sorted(everyone)
             whose = [{owner[case] for case in part} for part in parts]
-            assert not (whose[0] & whose[1] or whose[0] & whose[2] or whose[1] & whose[2])
+            assert all(not a & b for a, b in itertools.combinations(whose, 2))
             assert all(parts)
 
 

@@ -82,7 +82,7 @@ def test_two_trainings_with_one_seed_give_one_network_and_with_two_seeds_two(
 
 
 def test_a_network_learns_a_bright_ball(torch: Any, fold: Fold, small: Recipe) -> None:
-    recipe = dataclasses.replace(small, epochs=15, filters=4, patches_per_case=4)
+    recipe = dataclasses.replace(small, epochs=6, filters=4, patches_per_case=4, rate=0.03, patience=6)
     result = train_fold(fold(recipe=recipe))
     assert result.best_dice is not None
     assert result.best_dice > 0.8

@@ -59,9 +59,7 @@ class Folds:
         return tuple(sorted({case for fold in parts for part in fold for case in part}))
 
 
-def plan_folds(
-    subjects: Sequence[Subject], outer: int | None = None, inner: int | None = None, seed: int = 0
-) -> Folds:
+def plan_folds(subjects: Sequence[Subject], outer: int | None = None, inner: int | None = None, seed: int = 0) -> Folds:
     """Nested folds of `subjects`: every case is tested once, and is in training or validation of every other fold.
 
     outer, inner: numbers of folds, at least 2 each; None: 5, or as many as there are patients. The same subjects and

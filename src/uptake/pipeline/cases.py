@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 
 from uptake.io.dicom.scan import StudySource
 from uptake.io.given import (
+    MODEL_MASKS,
     READER_MASKS,
     TRUTH_MASKS,
     VOI_FILE,
@@ -100,6 +101,7 @@ def case_inputs(cohort: Cohort, record: CaseRecord, source: StudySource | None) 
         "source": Input(record.source_key or ABSENT, lambda: _source(record, source)),
         "roi": Input(_given_key(folder), lambda: load_given(folder)),
         "truth": Input(file_key(folder / TRUTH_MASKS[0]), lambda: load_stv(folder, TRUTH_MASKS)),
+        "model": Input(file_key(folder / MODEL_MASKS[0]), lambda: load_stv(folder, MODEL_MASKS)),
         "reader": Input(file_key(folder / READER_MASKS[0]), lambda: load_stv(folder, READER_MASKS)),
     }
 

@@ -6,7 +6,7 @@ Every epoch's random numbers follow from seed, fold and epoch, so that no genera
 from __future__ import annotations
 
 import io
-import pickle  # noqa: S403 (for the name of its error: only tensors and plain values are ever read)
+import pickle
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any

@@ -46,8 +46,9 @@ class TrainingCase:
 
 
 def keep_case(case: TrainingCase, image: Floats, label: npt.NDArray[np.bool_], patch: int) -> None:
-    """Write a case's arrays, whole or not at all. One smaller than the patch is continued: images by their edge,
-    the label by background.
+    """Write a case's arrays, whole or not at all.
+
+    One smaller than the patch is continued: images by their edge, the label by background.
     """
     padded = padded_to(image, patch)
     missing = [(0, n - m) for n, m in zip(padded.shape[1:], label.shape, strict=True)]

@@ -32,7 +32,7 @@ def onnx_bytes(recipe: Recipe, weights: dict[str, Any]) -> bytes:
         torch.onnx.export(
             network,
             (patch,),
-            packed,  # type: ignore[arg-type]
+            packed,
             dynamo=False,
             opset_version=OPSET,
             input_names=[INPUT],

@@ -79,7 +79,7 @@ def resunet(inputs: int, filters: int, norm: str = "batch", dropout: float = 0.5
                 y = torch.cat([self.ups[k](y), skips[k]], dim=1)
                 h = self.heads[k](y)
                 y = h + self.tails[k](h)
-            return self.last(y)  # type: ignore[no-any-return]
+            return self.last(y)
 
     return ResUNet()
 

@@ -238,8 +238,8 @@ class _Fold:
         """Probabilities and labels of a validation case, (n, i, j, k)."""
         if self.recipe.validate_on == "volume":
             recipe = self.recipe
-            image = slide(np.asarray(case.image), recipe.patch, 0.0, "constant", self._probability)
-            return image[None], np.asarray(case.label)[None]
+            image = slide(np.array(case.image), recipe.patch, 0.0, "constant", self._probability)
+            return image[None], np.array(case.label)[None]
         plain = _as_validated(self.recipe)
         found = case_patches(case, plain, (self.recipe.seed, self.task.outer, self.task.inner, 2))
         images, labels = (np.stack(arrays) for arrays in zip(*found, strict=True))
@@ -312,10 +312,10 @@ def _tensorboard(folder: Path, first: int) -> Iterator[OnEpoch]:
     """Writes epochs for TensorBoard, those after a resumed one in place of what was there."""
     from torch.utils.tensorboard import SummaryWriter
 
-    with SummaryWriter(folder / "tensorboard", purge_step=first or None) as writer:  # type: ignore[no-untyped-call]
+    with SummaryWriter(folder / "tensorboard", purge_step=first or None) as writer:
 
         def write(row: EpochRow) -> None:
             for name in ("rate", "train_loss", "validation_loss", "validation_dice"):
-                writer.add_scalar(name, getattr(row, name), row.epoch)  # type: ignore[no-untyped-call]
+                writer.add_scalar(name, getattr(row, name), row.epoch)
 
         yield write
