@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 GAIN, CONTRAST, FIELD = 0.25, 0.25, 0.3
 """Largest relative change of brightness and contrast, and of a smooth field over the patch."""
 SIGMA_VOXELS = 1.0
+PROMPTED = 0.5
+"""Share of patches that keep their VOI; the others get ones, so that the network can do without."""
 
 
 def augmented(images: Tensor, labels: Tensor, recipe: Recipe, seed: int) -> tuple[Tensor, Tensor]:
@@ -45,7 +47,7 @@ def _one(image: Tensor, label: Tensor, recipe: Recipe, rng: np.random.Generator)
     if rng.random() < recipe.noise:
         noise = rng.standard_normal(seen.shape, dtype=np.float32) * np.float32(rng.uniform(0, recipe.noise_std))
         seen = seen + seen.new_tensor(noise)
-    return _with_prompt(seen, image, recipe), label
+    return _with_prompt(seen, image, recipe, rng), label
 
 
 def _turned(image: Tensor, label: Tensor, recipe: Recipe, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
@@ -105,7 +107,10 @@ def _blurred(seen: Tensor, sigma: float) -> Tensor:
     return found[:, 0]
 
 
-def _with_prompt(seen: Tensor, image: Tensor, recipe: Recipe) -> Tensor:
+def _with_prompt(seen: Tensor, image: Tensor, recipe: Recipe, rng: np.random.Generator) -> Tensor:
     import torch
 
-    return torch.cat([seen, image[-1:]]) if recipe.prompt else seen
+    if not recipe.prompt:
+        return seen
+    voi = image[-1:] if rng.random() < PROMPTED else torch.ones_like(image[-1:])
+    return torch.cat([seen, voi])

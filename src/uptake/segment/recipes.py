@@ -91,6 +91,7 @@ class Recipe:
             self._check(name, getattr(self, name) > 0, "positive")
         for name in ("flip", "affine", "intensity") if self.augment_on == "volume" else ("ghosting",):
             self._check(name, not getattr(self, name), f"0 where recipe.augment_on is {self.augment_on!r}")
+        self._check("prompt", not (self.prompt and self.augment_on == "volume"), "off where augment_on is 'volume'")
         self._check("overlap", 0 <= self.overlap < 1, "in [0, 1)")
 
     def _check(self, name: str, fits: bool, allowed: str) -> None:
