@@ -9,9 +9,19 @@ from typing import Any
 import numpy as np
 import pytest
 
+from uptake.io import forms
+from uptake.io.forms import StvFiles
+from uptake.io.given import TRUTH_MASKS
+from uptake.io.nifti import write_volume
+from uptake.io.store import CaseRecord, Cohort, Record
+from uptake.preprocess.harmonise import Harmonised
+from uptake.preprocess.normalise import Statistics
 from uptake.segment.data import TrainingCase, keep_case
 from uptake.segment.recipes import Recipe
 from uptake.segment.training import FoldTask
+from uptake.study import Acquisition, Phase, Study
+from uptake.tumour.stv import StvNumbers
+from uptake.volume import Grid, Volume
 
 SMALL = Recipe(network="resunet", filters=2, patch=32, batch=2, patches_per_case=2, epochs=3, patience=3, rate=0.01)
 
@@ -58,3 +68,38 @@ def _blob(folder: Path, number: int) -> TrainingCase:
     case = TrainingCase(f"BLOB-{number}", folder, f"key {number}", (1.0, 1.0, 1.0))
     keep_case(case, image, label, SMALL.patch)
     return case
+
+
+@pytest.fixture(scope="session")
+def cohort_of_balls(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cohort of five cases of four patients, harmonised images with a bright ball, its truth and FTV; no reader."""
+    folder = tmp_path_factory.mktemp("balls") / "cohort"
+    folder.mkdir()
+    (folder / "uptake.toml").write_text("")
+    for number, case_id in enumerate(("B1", "B2_T1", "B2_T2", "B3", "B4")):
+        _ball(Cohort(folder), case_id, number)
+    return folder
+
+
+def _ball(cohort: Cohort, case_id: str, number: int) -> None:
+    rng = np.random.default_rng(number)
+    grid = Grid((36, 34, 32), np.eye(4))
+    at = np.stack(np.meshgrid(*map(np.arange, grid.shape), indexing="ij"))
+    centre = np.array([18 + number, 16, 15 - number]).reshape(3, 1, 1, 1)
+    ball = Volume(((at - centre) ** 2).sum(0) <= 36, grid)
+    smaller = ball.with_array(((at - centre) ** 2).sum(0) <= 16)
+    phases = tuple(
+        Phase(Volume((rng.normal(0, 0.3, grid.shape) + high * ball.array).astype(np.float32), grid), 60.0 * n)
+        for n, high in enumerate((0.0, 3.0, 2.5))
+    )
+    study = Study(case_id, phases, Acquisition(manufacturer="GE", model="Signa" if number % 2 else "Discovery"))
+    case = cohort.case(case_id)
+    forms.STUDY.write(case, study)
+    forms.HARMONISED.write(case, Harmonised(study, Statistics(0.0, 1.0, 0, "plain", 0.0, 1.0)))
+    numbers = StvNumbers(0, smaller.cc, 0.0, None, 1, ())
+    forms.STV.write(case, StvFiles(smaller, smaller, numbers))
+    write_volume(smaller, case / "masks/ftv_pe.nii.gz")
+    for name in TRUTH_MASKS:
+        write_volume(ball, case / name)
+    record = Record(key=f"harmonised {number}", settings={}, inputs={}, code="")
+    cohort.write_record(CaseRecord(case_id, results={"harmonised": record}))

@@ -36,7 +36,7 @@ def case_page(view: CaseView) -> str:
     scene = panels.scene(view)
     slides, start = panels.slides(scene)
     names = _phase_names(view)
-    return _rendered(
+    return rendered(
         "case.html.j2",
         view=view,
         ftv=view.ftv,
@@ -66,7 +66,7 @@ def thumbnail(view: CaseView) -> bytes:
 def cohort_page(view: CohortView) -> str:
     """The cohort's page as HTML text; it links to ``../cases/<case_id>/report.html`` and needs no network."""
     lost = len({row.subject for row in view.refusals if row.is_case})
-    return _rendered(
+    return rendered(
         "cohort.html.j2",
         view=view,
         total=len(view.cases) + lost,
@@ -243,7 +243,8 @@ def case_href(case_id: str) -> str:
     return f"../cases/{quote(case_id, safe='')}/report.html"
 
 
-def _rendered(name: str, **values: object) -> str:
+def rendered(name: str, **values: object) -> str:
+    """A template of the package, filled in."""
     page: str = _environment().get_template(name).render(**values)
     return page
 

@@ -32,7 +32,7 @@ def card(
     """The card as Markdown."""
     parts = [
         f"# Model {model.name}",
-        f"A network for the structural tumour volume in DCE-MRI of the breast, by uptake {model.version}. {model.licence}",
+        f"For the structural tumour volume in DCE-MRI of the breast, by uptake {model.version}. {model.licence}",
         "## Data",
         f"{len(model.folds.case_ids)} cases of {len(set(model.patients.values()))} patients; labels: {model.labels}."
         + (" The labels are phantoms' truth: nothing here says how it does on patients." * (model.labels == "truth"))

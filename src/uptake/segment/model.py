@@ -1,7 +1,7 @@
 """A trained model on disk: ``model.json`` says what it is and whom it has seen, every fold has its network.
 
 ```
-models/<name>/model.json  folds.json  card.md  judged.csv  figures.json  curves.html
+models/<name>/model.json  folds.json  card.md  judged.csv  figures.json  report.html
 models/<name>/<outer>-<inner>/network.onnx  checkpoint.pt  log.csv  tensorboard/
 ```
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -17,7 +17,7 @@ from uptake.io.given import MODEL_MASKS
 from uptake.io.store import Cohort, RefusalRecord, locked, open_cohort
 from uptake.io.values import read_value
 from uptake.pipeline import executors
-from uptake.pipeline.settings import from_layers, read_toml
+from uptake.pipeline.settings import fitted, from_layers, read_toml
 from uptake.preprocess.resample import MaskRule
 from uptake.segment.cases import (
     PREDICTED,
@@ -103,7 +103,7 @@ def predict(  # noqa: PLR0913 (what a user may ask for)
         raise SettingsError(f"there is no case {', '.join(unknown)}; there are {', '.join(known) or 'none'}")
     name = read_model(folder).name
     rule = from_layers([read_toml(opened_cohort.path / "uptake.toml")]).resample.mask
-    chosen = _settings(settings)
+    chosen = fitted("predict", Predict, settings)
     tasks = [
         PredictTask(opened_cohort.path.resolve(), case_id, folder.resolve(), chosen, rule, backend)
         for case_id in known
@@ -241,10 +241,3 @@ def _model_folder(cohort: Cohort, model: str | Path | None) -> Path:
         there = sorted(p.parent.name for p in cohort.path.glob("models/*/model.json"))
         raise SettingsError(f"there is no model {model}; the cohort has {', '.join(there) or 'none'}")
     return path if path.is_dir() else named
-
-
-def _settings(given: Mapping[str, Any]) -> Predict:
-    try:
-        return Predict(**given)
-    except TypeError as error:
-        raise SettingsError(f"there is no such setting of prediction: {', '.join(given)}") from error

@@ -20,10 +20,12 @@ from uptake.io.files import write_bytes_whole
 from uptake.io.forms import StudyFile
 from uptake.io.nifti import read_mask
 from uptake.io.store import CaseRecord, Cohort, RefusalRecord, locked, open_cohort
-from uptake.io.tables import write_csv
+from uptake.io.tables import read_csv, write_csv
 from uptake.io.values import write_value
 from uptake.pipeline import executors
+from uptake.pipeline.settings import fitted
 from uptake.preprocess.resample import resample_mask
+from uptake.report import FoldCurve, ModelView, model_page
 from uptake.segment.card import card
 from uptake.segment.cases import LABELS, Labels, harmonised_key, harmonised_study, label_of, training_case, voi_of
 from uptake.segment.checkpoint import EpochRow
@@ -31,7 +33,7 @@ from uptake.segment.data import TrainingCase
 from uptake.segment.inference import Predict, opened, predicted
 from uptake.segment.model import FORMAT, Member, Model, digest, unseen_members, write_model
 from uptake.segment.recipes import Recipe, named_recipe
-from uptake.segment.training import NETWORK, FoldResult, FoldTask, train_fold
+from uptake.segment.training import LOG, NETWORK, FoldResult, FoldTask, train_fold
 from uptake.study import Code, Refusal, SettingsError
 from uptake.verbs.running import Event, OnEvent, silent
 
@@ -92,7 +94,8 @@ def train(  # noqa: PLR0913 (what a user may ask for)
     opened_cohort = open_cohort(Path(cohort))
     if labels not in LABELS:
         raise SettingsError(f"labels are one of {', '.join(LABELS)}, not {labels!r}")
-    chosen = named_recipe(recipe, seed=seed, **changes)
+    chosen = fitted("recipe", Recipe, {"seed": seed, **changes}, named_recipe(recipe))
+    model_name = _clean(name or recipe)
     subjects = _subjects(opened_cohort, cases)
     patients = {subject.case_id: subject.patient for subject in subjects}
     with locked(opened_cohort.path):
@@ -109,7 +112,7 @@ def train(  # noqa: PLR0913 (what a user may ask for)
         if dry_run:
             return TrainResult(plan, left_out=left_out)
         _check_torch()
-        folder = opened_cohort.path / "models" / _clean(name or recipe)
+        folder = opened_cohort.path / "models" / model_name
         job = _Job(opened_cohort, folder, labels, recipe, chosen, plan, patients, left_out)
         return _trained(job, jobs, scheduler, device, on_event)
 
@@ -316,6 +319,30 @@ def _write_figures(
     write_csv([item.name for item in fields(Judged)], rows, job.folder / "judged.csv")
     write_value({"figures": list(found), "differences": list(differences)}, job.folder / "figures.json")
     write_bytes_whole(job.folder / "card.md", card(model, found, differences, job.left_out).encode())
+    write_bytes_whole(job.folder / "report.html", model_page(_view(job, model, found, differences)).encode())
+
+
+def _view(job: _Job, model: Model, found: Sequence[Figures], differences: Sequence[Difference]) -> ModelView:
+    return ModelView(
+        name=model.name,
+        recipe=model.recipe_name,
+        labels=model.labels,
+        cases=len(model.patients),
+        folds=tuple(_curve(job.folder, member) for member in model.members),
+        figures=tuple(found),
+        differences=tuple(differences),
+        left_out=tuple(sorted(job.left_out.items())),
+        settings=tuple((item.name, str(getattr(model.recipe, item.name))) for item in fields(Recipe)),
+        version=model.version,
+    )
+
+
+def _curve(folder: Path, member: Member) -> FoldCurve:
+    rows = read_csv(folder / member.name / LOG)
+    train_loss, validation_loss, dice = (
+        tuple(float(row[name]) for row in rows) for name in ("train_loss", "validation_loss", "validation_dice")
+    )
+    return FoldCurve(member.name, train_loss, validation_loss, dice, member.best_epoch)
 
 
 def _check_torch() -> None:
