@@ -8,6 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
 CODE := src tests docs benchmarks viewer
+EXTRAS := --extra cluster --extra fetch --extra infer --extra parquet --extra release --extra review --extra docs --extra test --extra dev
 
 # An editable installation knows modules by name and holds the compiled kernels: it is made anew when a module is
 # added, moved or removed, or a kernel changed.
@@ -16,7 +17,7 @@ INSTALLED := $(VENV)/installed-$(MODULES).stamp
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check format lint types imports docs pages lock viewer wheel clean
+.PHONY: help demo torch test check format lint types imports docs pages lock viewer wheel clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -24,7 +25,9 @@ help:  ## this list
 demo: $(INSTALLED) viewer  ## a phantom cohort through everything; prints the path of the report
 	$(BIN)/uptake demo
 
-test: $(INSTALLED) viewer  ## the whole test suite; PYTEST_ARGS="-k bias" for a part of it
+torch: $(VENV)/torch.stamp  ## what trains networks, into the same environment (1.5 GB)
+
+test: $(INSTALLED) $(VENV)/torch.stamp viewer  ## the whole test suite; PYTEST_ARGS="-k bias" for a part of it
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 check: lint types imports docs test  ## what to run before every commit
@@ -50,11 +53,15 @@ docs: $(INSTALLED)  ## the pages, as HTML in docs/_build/html; a warning is an e
 pages: $(INSTALLED)  ## write the pages that are made from the code (docs/pipeline.md)
 	$(BIN)/python docs/generate.py
 
-lock:  ## resolve the dependencies anew into requirements.lock
+lock:  ## resolve the dependencies anew into requirements.lock and requirements-torch.lock
 	$(PYTHON) -m venv build/lock
 	build/lock/bin/python -m pip --quiet install --upgrade uv
-	build/lock/bin/uv pip compile --universal --fork-strategy fewest --python-version 3.11 --upgrade --all-extras \
+	build/lock/bin/uv pip compile --universal --fork-strategy fewest --python-version 3.11 --upgrade $(EXTRAS) \
 	  --no-emit-package uptake --no-annotate --no-header --no-emit-index-url --quiet --output-file requirements.lock pyproject.toml
+	build/lock/bin/uv pip compile --universal --fork-strategy fewest --python-version 3.11 --upgrade --extra torch \
+	  --constraint requirements.lock --no-emit-package uptake --no-annotate --no-header --no-emit-index-url --quiet \
+	  --output-file build/torch.lock pyproject.toml
+	grep -E '^(monai|onnx|tensorboard|torch|torchio)==' build/torch.lock > requirements-torch.lock
 
 # Without npm, or without a way to it, this warns and goes on: everything but `uptake review` works.
 viewer: $(INSTALLED)  ## the viewer of the review page, from npm as package-lock.json pins it
@@ -73,6 +80,13 @@ $(VENV)/locked.stamp: requirements.lock
 	@echo "Making $(VENV) with the locked packages: about a minute, once"
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --no-deps --no-compile --requirement requirements.lock
+	@touch $@
+
+# PyTorch's wheels bring other companions on every kind of machine (CUDA on some), so pip finds those, never anything
+# that the other lock names in another version.
+$(VENV)/torch.stamp: $(VENV)/locked.stamp requirements-torch.lock
+	@echo "Adding PyTorch to $(VENV): one or two minutes, once"
+	$(PIP) install --no-compile --constraint requirements.lock --requirement requirements-torch.lock
 	@touch $@
 
 $(INSTALLED): $(VENV)/locked.stamp pyproject.toml src/uptake/__init__.py

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from uptake.study import Acquisition, Box, Case, Outcome, Phase, Refusal, SettingsError, Study, UptakeError
-    from uptake.verbs import fetch, import_masks, release, run, status, verify
+    from uptake.verbs import fetch, import_masks, predict, release, run, status, train, verify
     from uptake.volume import Grid, Volume
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Acquisition", "Box", "Case", "Grid", "Outcome", "Phase", "Refusal", "SettingsError", "Study", "UptakeError",
-    "Volume", "fetch", "import_masks", "release", "run", "status", "verify",
+    "Volume", "fetch", "import_masks", "predict", "release", "run", "status", "train", "verify",
 ]  # fmt: skip
 
-_VERBS = dict.fromkeys(("fetch", "import_masks", "release", "run", "status", "verify"), "verbs")
+_VERBS = dict.fromkeys(("fetch", "import_masks", "predict", "release", "run", "status", "train", "verify"), "verbs")
 _HOMES = {"Grid": "volume", "Volume": "volume", **_VERBS}
 
 

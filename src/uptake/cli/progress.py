@@ -9,6 +9,10 @@ from contextlib import contextmanager
 from uptake.verbs import Event
 
 OnEvent = Callable[[Event], None]
+WORDED = frozenset({"fold", "predicted"})
+"""Events that say in words what came to an end."""
+LOGGED_EPOCHS = 10
+"""In a log, one epoch of so many gets a line."""
 
 
 @contextmanager
@@ -24,6 +28,8 @@ def lines() -> Iterator[OnEvent]:
     def show(event: Event) -> None:
         if event.kind == "case":
             print(f"[{event.done}/{event.total}] {case_words(event)}", file=sys.stderr, flush=True)
+        elif event.kind in WORDED or (event.kind == "epoch" and event.done % LOGGED_EPOCHS in {0, 1}):
+            print(f"[{event.done}/{event.total}] {event.case_id}: {event.step}", file=sys.stderr, flush=True)
 
     yield show
 
@@ -43,12 +49,16 @@ def bars() -> Iterator[OnEvent]:
                 progress.update(task, completed=event.done)
             elif event.kind == "start":
                 progress.reset(task, total=event.total, description="cases")
-            elif event.kind == "step":
+            elif event.kind in {"step", "epoch"}:
                 progress.update(task, description=f"{event.case_id}: {event.step}")
             elif event.kind == "searched":
                 progress.update(task, completed=event.done, description="searching for patient data")
             elif event.kind == "fetched":
                 progress.update(task, completed=event.done)
+            elif event.kind in WORDED:
+                words = f"{event.case_id}: {event.step}"
+                progress.console.print(words, highlight=False, markup=False)
+                progress.update(task, completed=event.done, description="folds" if event.kind == "fold" else "cases")
             elif event.kind == "case":
                 progress.console.print(case_words(event), highlight=False, markup=False)
                 progress.update(task, completed=event.done, description="cases")

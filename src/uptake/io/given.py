@@ -17,6 +17,7 @@ VOI_FILE = "voi_given.json"
 VOI_MASK = "masks/voi_given.nii.gz"
 READER_MASKS = ("masks/stv.nii.gz", "masks/stv_acquired.nii.gz")
 TRUTH_MASKS = ("masks/stv_truth.nii.gz", "masks/stv_truth_acquired.nii.gz")
+MODEL_MASKS = ("masks/stv_predicted.nii.gz", "masks/stv_predicted_acquired.nii.gz")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from uptake.io.dicom.scan import StudySource
-from uptake.io.given import TRUTH_MASKS, VOI_FILE, VOI_MASK, GivenVoi, load_stv, write_given
+from uptake.io.given import MODEL_MASKS, TRUTH_MASKS, VOI_FILE, VOI_MASK, GivenVoi, load_stv, write_given
 from uptake.io.store import CaseRecord, Cohort, RefusalRecord
 from uptake.pipeline.plan import Todo
 from uptake.pipeline.readers import masks_current, reader_input, readings, voi_input, write_masks
@@ -97,6 +97,7 @@ def case_inputs(cohort: Cohort, record: CaseRecord, settings: Settings, source: 
         "source": Input(record.source_key or ABSENT, lambda: _source(record, source)),
         "roi": voi_input(done),
         "truth": Input(file_key(folder / TRUTH_MASKS[0]), lambda: load_stv(folder, TRUTH_MASKS)),
+        "model": Input(file_key(folder / MODEL_MASKS[0]), lambda: load_stv(folder, MODEL_MASKS)),
         "reader": reader_input(done, settings.resample),
     }
 

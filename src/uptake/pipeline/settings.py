@@ -153,6 +153,19 @@ def describe(settings: Settings, origins: Mapping[str, str] | None = None) -> tu
     return tuple(found)
 
 
+def fitted(section: str, kind: Any, values: Mapping[str, Any], base: Any = None) -> Any:  # noqa: ANN401 (dataclasses)
+    """`values` as settings of a dataclass that has no section in the file, the others from `base` or by default.
+
+    Raises SettingsError for an unknown name (with the nearest right one), a wrong type or range.
+    """
+    hints = typing.get_type_hints(kind)
+    for name in values:
+        if name not in hints:
+            raise SettingsError(f"there is no setting {section}.{name}{_did_you_mean(name, hints)}")
+    found = {name: _fitted(f"{section}.{name}", value, hints[name]) for name, value in values.items()}
+    return dataclasses.replace(base, **found) if base is not None else kind(**found)
+
+
 def section_values(settings: Settings, section: str) -> dict[str, Any]:
     """One section as a JSON-able mapping: part of the key of every result that depends on it."""
     return dataclasses.asdict(getattr(settings, section))
@@ -176,11 +189,7 @@ def _section(section: str, values: Mapping[str, Any]) -> object:
     if section not in sections:
         raise SettingsError(f"there is no section {section!r} of settings{_did_you_mean(section, sections)}")
     kind = typing.get_type_hints(Settings)[section]
-    hints = typing.get_type_hints(kind)
-    for name in values:
-        if name not in hints:
-            raise SettingsError(f"there is no setting {section}.{name}{_did_you_mean(name, hints)}")
-    return kind(**{name: _fitted(f"{section}.{name}", value, hints[name]) for name, value in values.items()})
+    return fitted(section, kind, values)
 
 
 def _fitted(name: str, value: object, kind: Any) -> object:  # noqa: ANN401 (a type expression)

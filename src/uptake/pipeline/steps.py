@@ -156,9 +156,15 @@ def stv_proposal(found: FtvResult, resample: Resample, settings: Stv) -> StvFile
     return StvFiles(resample_mask(made.mask, grid, resample.mask), made.mask, made.numbers)
 
 
-def choose_stv(proposal: StvFiles, harmonised: Harmonised, reader: StvMask | None, truth: StvMask | None) -> ChosenStv:
-    """The reader's approved mask, else the truth of a phantom, else the proposal."""
-    given: tuple[tuple[StvSource, StvMask | None], ...] = (("reader", reader), ("truth", truth))
+def choose_stv(
+    proposal: StvFiles,
+    harmonised: Harmonised,
+    reader: StvMask | None,
+    truth: StvMask | None,
+    model: StvMask | None,
+) -> ChosenStv:
+    """The reader's approved mask, else the truth of a phantom, else a network's, else the proposal."""
+    given: tuple[tuple[StvSource, StvMask | None], ...] = (("reader", reader), ("truth", truth), ("model", model))
     for source, mask in given:
         if mask is not None:
             _check_grid(mask.isotropic.grid, harmonised.study.grid, source)
@@ -280,7 +286,7 @@ STEPS = (
         forms.BACKGROUND,
     ),
     Step("reader", None, ("harmonised", "stv_proposal"), awaits="a reader's structural tumour volume"),
-    Step("stv", choose_stv, ("stv_proposal", "harmonised", "reader", "truth")),
+    Step("stv", choose_stv, ("stv_proposal", "harmonised", "reader", "truth", "model")),
     Step("features", features, ("delivered", "harmonised", "stv"), ("features", "captk"), forms.FEATURES),
     Step(
         "checks",
@@ -332,6 +338,7 @@ SOURCES: Mapping[str, str] = {
     "source": "the DICOM files (or phase NIfTIs) of the study",
     "roi": "a volume of interest that the user gives",
     "truth": "a phantom's true structural tumour volume",
+    "model": "a network's structural tumour volume, from `uptake predict`",
 }
 """What a case gets from outside; a reader's mask is a step of the table."""
 
@@ -380,5 +387,5 @@ def _check_grid(mask: Grid, harmonised: Grid, source: str) -> None:
             Code.MASK_GRID,
             found=f"a {source}'s mask of {mask.shape} voxels on another grid than the harmonised images",
             allowed=f"the harmonised grid of {harmonised.shape} voxels",
-            remedy="import the mask again: uptake import brings it to the grid in force",
+            remedy="import the mask again, or predict it again: both bring it to the grid in force",
         )

@@ -42,7 +42,10 @@ BYTES_PER_FILE_BYTE = 14
 
 @dataclass(frozen=True)
 class Event:
-    """Progress: a file scanned, a case begun, a step of it begun, a case ended."""
+    """Progress: a file scanned, a case begun, a step of it begun, a case ended.
+
+    epoch: of a fold's training; fold, predicted: a fold or a prediction ended. Then `step` says it in words.
+    """
 
     kind: str
     done: int = 0

@@ -1,0 +1,189 @@
+"""How well masks agree with the truth: per case in voxels and millimetres, over cases with intervals and paired tests.
+
+Distances are between surface voxels (those with one of 6 neighbours outside), centre to centre, in millimetres.
+Sources: Dice 1945; Huttenlocher 1993 (HD95: the larger of both directed 95th percentiles); Nikolov et al. 2021
+(surface Dice); Efron 1979 (percentile bootstrap); Wilcoxon 1945.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from uptake.volume import Volume, bounding_slices
+
+Bool = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
+SURFACE_TOLERANCE_MM = 2.0
+MISSED_BELOW = 0.1
+"""Dice below which a lesion counts as missed."""
+RESAMPLES = 2000
+METRICS = ("dice", "hd95_mm", "surface_dice_2mm", "volume_bias_cc", "volume_bias_percent")
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One mask of one case against the truth. hd95_mm and surface_dice_2mm are None where one of both is empty."""
+
+    case_id: str
+    method: str
+    dice: float
+    hd95_mm: float | None
+    surface_dice_2mm: float | None
+    volume_cc: float
+    truth_cc: float
+    volume_bias_cc: float
+    volume_bias_percent: float
+    detected: bool
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A figure with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Figures:
+    """A method over cases: medians with intervals, the share of lesions found; `stratum` says which cases."""
+
+    method: str
+    stratum: str
+    cases: int
+    dice: Interval
+    hd95_mm: Interval | None
+    surface_dice_2mm: Interval | None
+    volume_bias_cc: Interval
+    volume_bias_percent: Interval
+    detected: float
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Dice of a method less that of another on the same cases: median with interval, and Wilcoxon's p.
+
+    p is None where there are no differences to rank.
+    """
+
+    method: str
+    against: str
+    cases: int
+    dice: Interval
+    p: float | None
+
+
+def judge(case_id: str, method: str, mask: Volume, truth: Volume) -> Judged:
+    """One mask against the truth on the same grid. Raises ValueError for an empty truth or another grid."""
+    if not mask.grid.same_as(truth.grid):
+        raise ValueError("a mask is judged on the grid of the truth")
+    if not truth.array.any():
+        raise ValueError("an empty truth says nothing of a mask")
+    both = int(np.count_nonzero(mask.array & truth.array))
+    sizes = int(np.count_nonzero(mask.array)), int(np.count_nonzero(truth.array))
+    dice = 2 * both / sum(sizes)
+    distances = surface_distances(mask.array, truth.array, truth.grid.spacing_mm)
+    bias = mask.cc - truth.cc
+    return Judged(
+        case_id,
+        method,
+        dice,
+        hd95_mm(*distances) if distances else None,
+        surface_dice(*distances) if distances else None,
+        mask.cc,
+        truth.cc,
+        bias,
+        100 * bias / truth.cc,
+        dice >= MISSED_BELOW,
+    )
+
+
+def surface_distances(mask: Bool, truth: Bool, spacing_mm: tuple[float, float, float]) -> tuple[Floats, Floats] | None:
+    """Distances in mm of the mask's surface voxels to the truth's surface, and the other way; None if one is empty."""
+    from scipy import ndimage
+
+    if not mask.any() or not truth.any():
+        return None
+    box = bounding_slices(mask | truth, margin=1)
+    surfaces = [_surface(array[box]) for array in (mask, truth)]
+    to_surface = [ndimage.distance_transform_edt(~surface, sampling=spacing_mm) for surface in surfaces]
+    return to_surface[1][surfaces[0]], to_surface[0][surfaces[1]]
+
+
+def hd95_mm(there: Floats, back: Floats) -> float:
+    """The larger of both directed 95th percentiles."""
+    return float(max(np.percentile(there, 95), np.percentile(back, 95)))
+
+
+def surface_dice(there: Floats, back: Floats, tolerance_mm: float = SURFACE_TOLERANCE_MM) -> float:
+    """Share of both surfaces' voxels that lie within `tolerance_mm` of the other surface."""
+    near = np.count_nonzero(there <= tolerance_mm) + np.count_nonzero(back <= tolerance_mm)
+    return float(near / (len(there) + len(back)))
+
+
+def figures(rows: Sequence[Judged], strata: Mapping[str, Sequence[str]], seed: int = 0) -> tuple[Figures, ...]:
+    """Every method over all cases and over each stratum (name -> case ids) that has one; in order of first mention."""
+    methods = list(dict.fromkeys(row.method for row in rows))
+    found = []
+    for stratum, cases in {"all": [row.case_id for row in rows], **strata}.items():
+        for method in methods:
+            own = [row for row in rows if row.method == method and row.case_id in set(cases)]
+            if own:
+                found.append(_figures(method, stratum, own, seed))
+    return tuple(found)
+
+
+def difference(rows: Sequence[Judged], method: str, against: str, seed: int = 0) -> Difference | None:
+    """The paired comparison of two methods over the cases that both have; None where there is no such case."""
+    from scipy import stats
+
+    dice = {(row.case_id, row.method): row.dice for row in rows}
+    cases = sorted({case for case, name in dice if name == method} & {case for case, name in dice if name == against})
+    if not cases:
+        return None
+    gains = [dice[case, method] - dice[case, against] for case in cases]
+    p = float(stats.wilcoxon(gains).pvalue) if any(gains) else None
+    return Difference(method, against, len(cases), bootstrapped(gains, seed), p)
+
+
+def bootstrapped(values: Sequence[float], seed: int = 0) -> Interval:
+    """The median of values with its 95 % percentile-bootstrap interval; of one value that value."""
+    rng = np.random.default_rng(seed)
+    array = np.asarray(values, dtype=np.float64)
+    medians = np.median(array[rng.integers(0, len(array), (RESAMPLES, len(array)))], axis=1)
+    low, high = np.percentile(medians, (2.5, 97.5))
+    return Interval(float(median(values)), float(low), float(high))
+
+
+def size_strata(truth_cc: Mapping[str, float]) -> dict[str, tuple[str, ...]]:
+    """Cases by the size of their lesion: below 2 cc, 2 to 10 cc, from 10 cc on; those without a case are left out."""
+    limits = (("lesion below 2 cc", 0.0, 2.0), ("lesion 2-10 cc", 2.0, 10.0), ("lesion from 10 cc", 10.0, np.inf))
+    found = {
+        name: tuple(sorted(case for case, cc in truth_cc.items() if low <= cc < high)) for name, low, high in limits
+    }
+    return {name: cases for name, cases in found.items() if cases}
+
+
+def _figures(method: str, stratum: str, rows: Sequence[Judged], seed: int) -> Figures:
+    def interval(name: str) -> Interval | None:
+        values = [value for row in rows if (value := getattr(row, name)) is not None]
+        return bootstrapped(values, seed) if values else None
+
+    made: dict[str, Any] = {name: interval(name) for name in METRICS}
+    found = sum(row.detected for row in rows) / len(rows)
+    return Figures(method, stratum, len(rows), **made, detected=found)
+
+
+def _surface(mask: Bool) -> Bool:
+    from scipy import ndimage
+
+    padded = np.pad(mask, 1)
+    surface: Bool = (padded & ~ndimage.binary_erosion(padded))[1:-1, 1:-1, 1:-1]
+    return surface

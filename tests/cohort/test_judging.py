@@ -1,0 +1,145 @@
+"""Agreement of masks with the truth: by hand on small boxes, and against SciPy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from uptake.cohort.judging import (
+    Judged,
+    bootstrapped,
+    difference,
+    figures,
+    judge,
+    size_strata,
+    surface_distances,
+)
+from uptake.volume import Grid, Volume
+
+GRID = Grid((20, 20, 20), np.diag([2.0, 1.0, 1.0, 1.0]))
+
+
+def box(i: slice, j: slice, k: slice) -> Volume:
+    array = np.zeros(GRID.shape, dtype=np.bool_)
+    array[i, j, k] = True
+    return Volume(array, GRID)
+
+
+TRUTH = box(slice(5, 10), slice(5, 10), slice(5, 10))
+"""5 x 5 x 5 voxels of 2 mm3: 0.25 cc."""
+
+
+def test_a_mask_that_is_the_truth_is_perfect() -> None:
+    found = judge("A", "model", TRUTH, TRUTH)
+    assert (found.dice, found.hd95_mm, found.surface_dice_2mm, found.volume_bias_cc) == (1, 0, 1, 0)
+    assert found.truth_cc == pytest.approx(0.25)
+    assert found.detected
+
+
+def test_a_mask_shifted_by_one_voxel_of_2_mm() -> None:
+    """4 of 5 planes in common: Dice 0.8. The planes at both ends lie 2 mm off, everything within 2 mm."""
+    found = judge("A", "model", box(slice(6, 11), slice(5, 10), slice(5, 10)), TRUTH)
+    assert found.dice == pytest.approx(0.8)
+    assert found.hd95_mm == pytest.approx(2.0)
+    assert found.surface_dice_2mm == 1
+    assert found.volume_bias_percent == pytest.approx(0)
+
+
+def test_surface_dice_counts_what_lies_farther_than_2_mm() -> None:
+    """One voxel each, 3 voxels of 1 mm apart: no surface within 2 mm."""
+    one, other = (box(slice(5, 6), slice(j, j + 1), slice(5, 6)) for j in (5, 8))
+    found = judge("A", "model", one, other)
+    assert (found.dice, found.hd95_mm, found.surface_dice_2mm, found.detected) == (0, 3, 0, False)
+
+
+def test_an_empty_mask_misses_the_lesion_and_has_no_distance() -> None:
+    found = judge("A", "model", TRUTH.with_array(np.zeros_like(TRUTH.array)), TRUTH)
+    assert (found.dice, found.hd95_mm, found.surface_dice_2mm, found.detected) == (0, None, None, False)
+    assert found.volume_bias_percent == -100
+
+
+def test_distances_are_those_of_every_pair_of_surface_voxels() -> None:
+    rng = np.random.default_rng(0)
+    one, other = (rng.random((8, 8, 8)) < 0.05 for _ in range(2))
+    spacing = (2.0, 1.0, 0.5)
+    there, back = surface_distances(one, other, spacing)  # type: ignore[misc]
+    points = [np.argwhere(mask) * spacing for mask in (one, other)]  # so sparse that every voxel is a surface
+    every = np.linalg.norm(points[0][:, None] - points[1][None], axis=2)
+    assert np.sort(there) == pytest.approx(np.sort(every.min(axis=1)))
+    assert np.sort(back) == pytest.approx(np.sort(every.min(axis=0)))
+
+
+@pytest.mark.filterwarnings("ignore:monai.metrics:FutureWarning")
+def test_hd95_and_surface_dice_are_monai_s() -> None:
+    torch = pytest.importorskip("torch", reason="the extra 'torch' is not installed: make torch")
+    metrics = pytest.importorskip("monai.metrics")
+    mask = box(slice(4, 11), slice(6, 12), slice(5, 9))
+    pair = [torch.from_numpy(np.stack([~v.array, v.array])[None].astype(np.float32)) for v in (mask, TRUTH)]
+    found = judge("A", "model", mask, TRUTH)
+    spacing = GRID.spacing_mm
+    hd95 = metrics.compute_hausdorff_distance(*pair, percentile=95, spacing=spacing)
+    surface = metrics.compute_surface_dice(*pair, class_thresholds=[2.0], spacing=spacing)
+    assert found.hd95_mm == pytest.approx(float(hd95[0, 0]), abs=1e-4)
+    assert found.surface_dice_2mm == pytest.approx(float(surface[0, 0]), abs=1e-4)
+
+
+def test_an_empty_truth_and_another_grid_are_errors_of_the_caller() -> None:
+    with pytest.raises(ValueError, match="empty truth"):
+        judge("A", "model", TRUTH, TRUTH.with_array(np.zeros_like(TRUTH.array)))
+    elsewhere = Volume(TRUTH.array, Grid(GRID.shape, np.eye(4)))
+    with pytest.raises(ValueError, match="grid"):
+        judge("A", "model", elsewhere, TRUTH)
+
+
+def row(case: str, method: str, dice: float, hd95: float | None = 1.0) -> Judged:
+    return Judged(case, method, dice, hd95, 0.9, 1.0, 2.0, -1.0, -50.0, dice >= 0.1)
+
+
+def test_figures_are_medians_per_method_and_stratum_with_the_share_detected() -> None:
+    rows = [row("A", "m", 0.9), row("B", "m", 0.7), row("C", "m", 0.05, None), row("A", "b", 0.5)]
+    found = {(f.method, f.stratum): f for f in figures(rows, {"GE": ["A", "B"]})}
+    assert set(found) == {("m", "all"), ("b", "all"), ("m", "GE"), ("b", "GE")}
+    assert found["m", "all"].dice.value == pytest.approx(0.7)
+    assert found["m", "all"].detected == pytest.approx(2 / 3)
+    assert found["m", "GE"].dice.value == pytest.approx(0.8)
+    assert found["m", "GE"].cases == 2
+
+
+def test_a_method_that_never_finds_anything_has_no_distance() -> None:
+    (found,) = figures([row("A", "m", 0.0, None)], {})
+    assert found.hd95_mm is None
+
+
+def test_intervals_hold_the_median_and_are_those_of_scipy_s_bootstrap() -> None:
+    values = list(np.random.default_rng(4).normal(0.7, 0.1, 40))
+    found = bootstrapped(values)
+    theirs = stats.bootstrap((values,), np.median, method="percentile", n_resamples=5000, rng=np.random.default_rng(1))
+    assert found.value == pytest.approx(np.median(values))
+    assert (found.low, found.high) == pytest.approx(tuple(theirs.confidence_interval), abs=0.01)
+    assert bootstrapped([0.5]) == bootstrapped([0.5], seed=9)
+
+
+def test_methods_are_compared_case_by_case_with_wilcoxon() -> None:
+    gains = [0.1, 0.2, -0.05, 0.3, 0.15, 0.02]
+    rows = [row(f"C{n}", "m", 0.5 + gain) for n, gain in enumerate(gains)]
+    rows += [row(f"C{n}", "b", 0.5) for n in range(len(gains))] + [row("only b", "b", 0.1)]
+    found = difference(rows, "m", "b")
+    assert found is not None
+    assert (found.cases, found.dice.value) == (6, pytest.approx(0.125))
+    assert found.p == pytest.approx(stats.wilcoxon(np.array(gains)).pvalue)
+
+
+def test_equal_methods_have_nothing_to_rank_and_strangers_nothing_to_compare() -> None:
+    same = difference([row("A", "m", 0.5), row("A", "b", 0.5)], "m", "b")
+    assert same is not None
+    assert same.p is None
+    assert difference([row("A", "m", 0.5)], "m", "b") is None
+
+
+def test_cases_are_sorted_by_the_size_of_their_lesion() -> None:
+    assert size_strata({"A": 0.5, "B": 2.0, "C": 30.0}) == {
+        "lesion below 2 cc": ("A",),
+        "lesion 2-10 cc": ("B",),
+        "lesion from 10 cc": ("C",),
+    }
