@@ -75,7 +75,9 @@ class Case {
   }
 
   get where() {
-    return { cohort: this.who.cohort, caseId: this.caseId, reader: this.who.reader, chain: this.consensus ? "consensus" : "" };
+    const { affine, shape } = this.of.grid; // with the window they tell cases apart that only share their name
+    const images = JSON.stringify([shape, affine, this.of.window]);
+    return { images, cohort: this.who.cohort, caseId: this.caseId, reader: this.who.reader, chain: this.consensus ? "consensus" : "" };
   }
 
   get #draft() { return this.consensus ? this.of.consensus_draft : this.of.draft; }
@@ -117,14 +119,16 @@ class Case {
     if (document.querySelector(`#views [data-view=${name}]`).disabled) return;
     this.view = name;
     const began = performance.now();
-    this.stage.viewer.show(await this.images.grey(view.base));
+    const grey = await this.images.grey(view.base);
+    if (this.view !== name) return; // another key was quicker
+    this.stage.viewer.show(grey);
     const { painter } = this.stage;
     painter.colours = name === "ser" ? await this.images.voxels("colours") : null;
     painter.projections = name === "mip" ? await this.#projections() : null;
     if (this.view !== name) return;
     for (const button of document.querySelectorAll("#views [data-view]")) button.setAttribute("aria-pressed", String(button.dataset.view === name));
     this.stage.addEventListener("drawn", () => { document.body.dataset.switch = Math.round(performance.now() - began); document.body.dataset.view = name; }, { once: true });
-    this.stage.refresh();
+    this.stage.changed();
   }
 
   async #projections() {
@@ -277,6 +281,7 @@ class Case {
     lease();
     setInterval(lease, 60000);
     addEventListener("pagehide", () => fetch(casePath(this.caseId, "close"), { method: "POST", keepalive: true, headers: { "X-Uptake": "1" } }));
+    one("#picture").addEventListener("webglcontextlost", () => say("The graphics card gave up: load the page again. Nothing drawn is lost.", { bad: true }));
     one("#help").addEventListener("click", () => this.keyHelp());
   }
 
