@@ -113,6 +113,17 @@ class Case {
     } catch (error) { this.failed(error); }
   }
 
+  /** Ask which mask to start from. */
+  async chooseStart() {
+    const starts = [...this.of.starts, { label: "an empty mask", parent: "blank" }];
+    const { action, values } = await ask({
+      title: "Start from", text: "It takes the place of what is drawn; the change can be undone.",
+      fields: [{ name: "start", label: "Mask", kind: "choice", options: starts.map((s, n) => [`${n}`, s.label]) }],
+      actions: [{ name: "ok", label: "Start from it", primary: true }, { name: "cancel", label: "Cancel" }],
+    });
+    if (action) await this.startFrom(starts[Number(values.start)]);
+  }
+
   /** Show one of the pictures of VIEWS. */
   async show(name) {
     const view = VIEWS.find((v) => v.name === name);
@@ -174,6 +185,7 @@ class Case {
       undo: () => this.undo(),
       redo: () => this.redo(),
       restore: () => this.editor.restart(),
+      starts: () => this.chooseStart(),
     };
   }
 
