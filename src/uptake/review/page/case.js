@@ -328,7 +328,7 @@ class Case {
   }
 
   #kept() {
-    const words = { saved: "all kept", local: "kept in this browser …", away: "the server is away: kept in this browser", stale: "another tab saves this case", refused: this.keeper.problem };
+    const words = { saved: "all kept", local: "kept in this browser …", away: "the server is away: kept in this browser", locked: "the server was started anew: open its new link; kept in this browser", stale: "another tab saves this case", refused: this.keeper.problem };
     one("#kept").textContent = words[this.keeper.state];
     document.body.dataset.kept = this.keeper.state;
     if (this.keeper.state === "stale" && !this.staleSaid) {

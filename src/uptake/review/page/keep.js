@@ -16,7 +16,7 @@ export class Keeper extends EventTarget {
   constructor(of, editor, { etag = '"0"', base = 0, active = 0 } = {}) {
     super();
     Object.assign(this, { of, editor, etag, base, active });
-    this.state = "saved"; // saved, local (not yet sent), away (server not reached), stale (another tab)
+    this.state = "saved"; // saved, local (not yet sent), away (server not reached), locked (another server's cookie), stale (another tab)
     this.key = keyOf(of);
     this.query = of.chain ? { chain: of.chain } : {};
     this.seen = Date.now();
@@ -124,7 +124,7 @@ export class Keeper extends EventTarget {
   #fail(error) {
     if (error.status === 409) this.theirs = error.more.etag;
     this.problem = error.message;
-    this.#is(error.status === 409 ? "stale" : error.status === 0 || error.status === 401 ? "away" : "refused");
+    this.#is({ 0: "away", 401: "locked", 409: "stale" }[error.status] ?? "refused");
   }
 
   #is(state) {
