@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 from playwright.sync_api import Browser, Page, sync_playwright
 
 FLAGS = ["--no-sandbox", "--no-first-run", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
@@ -50,17 +51,24 @@ def one_case(browser: Browser, link: str, case: str) -> str:
     """Ready, switches and strokes of one case in a new browser."""
     page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
     base = entered(page, link)
-    started = time.perf_counter()
+    started, spent = time.perf_counter(), processor_s()
     page.goto(f"{base}/case/{case}")
     until(page, "document.body?.dataset.state", "ready")
-    ready = time.perf_counter() - started
+    ready, spent = time.perf_counter() - started, processor_s() - spent
     until(page, "document.body.dataset.loaded", "all")
     loaded = time.perf_counter() - started
     switches = {name: switched(page, name, key) for name, key in VIEWS}
     grid = " x ".join(map(str, page.evaluate("uptake.grid.shape")))
-    text = f"{case} ({grid}): ready {ready:.2f} s, all images {loaded:.2f} s, stroke step {stroke_ms(page):.0f} ms"
+    text = f"{case} ({grid}): ready {ready:.2f} s ({spent:.2f} s of processor), all images {loaded:.2f} s; "
+    text += f"stroke step {stroke_ms(page):.0f} ms; switch "
     page.context.close()
-    return f"{text}; switch " + ", ".join(f"{name} {ms} ms" for name, ms in switches.items())
+    return text + ", ".join(f"{name} {ms} ms" for name, ms in switches.items())
+
+
+def processor_s() -> float:
+    """Processor seconds that browser and server have used so far: what a busy machine does not change."""
+    processes = psutil.Process().children(recursive=True)
+    return sum(p.cpu_times().user + p.cpu_times().system for p in processes if p.is_running())
 
 
 def switched(page: Page, name: str, key: str) -> int:

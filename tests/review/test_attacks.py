@@ -14,7 +14,7 @@ from tests.review.conftest import GRIDS, Reader, packed
 from uptake.io import revisions
 from uptake.preprocess.resample import isotropic_grid
 from uptake.review.app import Workbench
-from uptake.review.server import ADDRESS, check_address, listen
+from uptake.review.server import ADDRESS, Link, check_address, listen, write_opener
 from uptake.study import SettingsError
 
 SCRIPT = "<script>alert(1)</script>"
@@ -44,6 +44,22 @@ def test_without_the_token_nothing_is_given(stranger: httpx.Client) -> None:
         answer = stranger.get(path)
         assert answer.status_code == 401, path
         assert "remedy" in answer.json()
+
+
+def test_a_browser_without_a_session_is_told_so_on_a_page_that_asks_once_more(stranger: httpx.Client) -> None:
+    first = stranger.get("/", headers={"accept": "text/html"})
+    again = stranger.get("/", headers={"accept": "text/html"}, params={"again": "1"})
+    assert first.status_code == again.status_code == 401
+    assert ("refresh" in first.text, "refresh" in again.text) == (True, False)
+    assert "default-src 'none'" in first.headers["content-security-policy"]
+
+
+def test_the_page_that_opens_the_link_is_for_this_user_alone(tmp_path: Path) -> None:
+    link = Link("http://127.0.0.1:1/?token=secret", 1)
+    for _ in range(2):
+        write_opener(tmp_path / "review/open.html", link)
+    assert (tmp_path / "review/open.html").stat().st_mode & 0o777 == 0o600
+    assert link.url in (tmp_path / "review/open.html").read_text()
 
 
 def test_without_the_token_nothing_is_taken(stranger: httpx.Client) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from PIL import Image
 from tests.review.conftest import Reader, ball, middle_mm, packed
 
 from uptake.cohort import reading
@@ -87,6 +88,21 @@ def test_a_blind_reader_is_shown_nothing_of_the_first_read(asked: tuple[Reader, 
     body = np.zeros(cd.grid("OBLIQUE").shape, np.uint8)
     assert cd.put_mask("OBLIQUE", body, 0, chain="consensus").status_code == 403
     assert ab.client.get(f"{CASE}/revisions/{first.number}").status_code == 200
+
+
+def test_a_blind_reader_gets_a_picture_without_the_first_readers_outline(
+    asked: tuple[Reader, Reader], cohort: Path
+) -> None:
+    ab, cd = asked
+    (cohort / "cases/OBLIQUE/features.csv").write_text("name,stv_source\nvolume,reader\n")
+    shown = [browser.client.get(f"{CASE}/thumbnail").content for browser in (ab, cd)]
+    assert shown[0] == (cohort / "cases/OBLIQUE/thumbnail.png").read_bytes()
+    picture = np.asarray(Image.open(io.BytesIO(shown[1])))
+    assert (picture.ndim, max(picture.shape) <= 160) == (2, True)
+    row, column = np.unravel_index(int(picture.argmax()), picture.shape)
+    height, width = picture.shape
+    assert abs(row / height - 0.5) < 0.2, "the lesion lies in the middle"
+    assert abs(column / width - 0.5) < 0.2
 
 
 def test_after_both_reads_the_pair_is_compared(asked: tuple[Reader, Reader], cohort: Path) -> None:

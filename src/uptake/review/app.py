@@ -28,7 +28,7 @@ from uptake.review.bodies import JSON_BYTES, SPARE_BYTES, UPLOAD_BYTES, Bad, bod
 from uptake.review.guard import Guard, Session, Sessions, refused
 from uptake.review.leases import Leases
 from uptake.review.pages import Pages
-from uptake.review.volumes import Kept, grid_of, nifti_bytes, raw, volume, zipped
+from uptake.review.volumes import Kept, grid_of, nifti_bytes, plain_picture, raw, volume, zipped
 from uptake.review.worklist import Worklist
 from uptake.study import CohortError, Refusal, SettingsError
 from uptake.volume import Volume
@@ -123,7 +123,7 @@ def _routes(bench: Workbench) -> list[Route]:
         route("/api/audit.csv", _audit),
         route("/api/agreement.csv", _agreements),
         route(case, _case),
-        route(f"{case}/thumbnail", lambda a: _file(a.folder / "thumbnail.png", "image/png")),
+        route(f"{case}/thumbnail", _thumbnail),
         route(f"{case}/report", _report),
         route(f"{case}/volumes/{{name}}", _volume),
         route(f"{case}/revisions/{{number:int}}", _revision),
@@ -311,6 +311,14 @@ def _open(asked: Asked) -> Response:
 def _close(asked: Asked) -> Response:
     asked.bench.leases.leave(asked.folder.name, asked.reader)
     return JSONResponse({"open_by": asked.bench.leases.others(asked.folder.name, asked.reader)})
+
+
+def _thumbnail(asked: Asked) -> Response:
+    """The case's small picture; a blind reader gets one without outlines where the run's shows a reader's mask."""
+    drawn = asked.bench.worklist.facts(asked.folder.name).stv_source == "reader"
+    if drawn and reading.is_blind(revisions.entries(asked.path, asked.folder.name), asked.reader):
+        return Response(plain_picture(asked.folder, asked.bench.kept), media_type="image/png")
+    return _file(asked.folder / "thumbnail.png", "image/png")
 
 
 def _report(asked: Asked) -> Response:

@@ -7,7 +7,7 @@ import zlib
 from typing import Any
 
 import numpy as np
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from uptake.cohort.reading import CONSENSUS, valid_name
 from uptake.io.revisions import PRIMARY, SATELLITE
@@ -34,10 +34,13 @@ async def body(request: Request, limit: int) -> bytes:
     if length.isdigit() and int(length) > limit:
         raise Bad(413, f"a body of {length} bytes", f"at most {limit} bytes are taken here")
     received = bytearray()
-    async for piece in request.stream():
-        received += piece
-        if len(received) > limit:
-            raise Bad(413, f"a body of more than {limit} bytes", f"at most {limit} bytes are taken here")
+    try:
+        async for piece in request.stream():
+            received += piece
+            if len(received) > limit:
+                raise Bad(413, f"a body of more than {limit} bytes", f"at most {limit} bytes are taken here")
+    except ClientDisconnect as error:
+        raise Bad(400, "the browser went away before the end of the body", "send it again") from error
     return bytes(received)
 
 

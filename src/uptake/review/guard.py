@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qs
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 WRITES = frozenset({"PUT", "POST", "DELETE", "PATCH"})
@@ -22,6 +22,12 @@ CUSTOM_HEADER = "x-uptake"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self' data: blob:; "
     "img-src 'self' data: blob:; font-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+REMEDY = "open the link that `uptake review` printed when it started"
+NO_SESSION = (
+    '<!doctype html><html lang="en"><meta charset="utf-8">{again}<title>uptake review</title>'
+    "<p>This browser has no session with the review: open the link that <code>uptake review</code> printed "
+    "when it started.</p></html>"
 )
 HEADERS = {
     "content-security-policy": POLICY,
@@ -108,7 +114,7 @@ class Guard:
             return self._exchanged(request)
         session = self.sessions.find(request.cookies.get(self.sessions.cookie, ""))
         if session is None:
-            return refused(401, "no session", "open the link that `uptake review` printed when it started")
+            return _no_session(request)
         request.scope["session"] = session
         return None
 
@@ -127,6 +133,18 @@ class Guard:
         answer = RedirectResponse("/", 303)
         answer.set_cookie(self.sessions.cookie, secret, httponly=True, samesite="strict", path="/")
         return answer
+
+
+def _no_session(request: Request) -> Response:
+    """The refusal of who has no session; to a browser as a page.
+
+    A strict cookie does not come with a navigation that another site, or a file, began: so the page asks once more by
+    itself, and that request is ours.
+    """
+    if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
+        again = "" if "again" in request.query_params else '<meta http-equiv="refresh" content="0;url=?again=1">'
+        return HTMLResponse(NO_SESSION.format(again=again), 401)
+    return refused(401, "no session", REMEDY)
 
 
 def refused(status: int, error: str, remedy: str = "") -> JSONResponse:

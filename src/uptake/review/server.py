@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import webbrowser
 from collections.abc import Callable
@@ -25,6 +26,7 @@ NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "9p",
 PORT = 8411
 """The same at every start, so that what a browser kept for its page is found again."""
 TRIES = 20
+OPENER = "review/open.html"
 
 
 def check_address(host: str) -> None:
@@ -85,9 +87,13 @@ def serve(cohort: Path, wish: Wish, ready: Callable[[Link], None]) -> None:
     sessions = Sessions(number, reader=wish.reader.strip())
     link = Link(f"http://{ADDRESS}:{number}/?token={sessions.token}", number)
     bench = Workbench(opened, sessions, Worklist(opened, frozenset(wish.cases)))
-    server = server_of(bench, lambda: _announce(link, wish.browser, ready))
-    with listening:
-        server.run(sockets=[listening])
+    page = opened.path / OPENER
+    server = server_of(bench, lambda: _announce(link, page if wish.browser else None, ready))
+    try:
+        with listening:
+            server.run(sockets=[listening])
+    finally:
+        page.unlink(missing_ok=True)
 
 
 def server_of(bench: Workbench, ready: Callable[[], None]) -> uvicorn.Server:
@@ -137,7 +143,16 @@ class _Server(uvicorn.Server):
         self.ready()
 
 
-def _announce(link: Link, browser: bool, ready: Callable[[Link], None]) -> None:
+def _announce(link: Link, page: Path | None, ready: Callable[[Link], None]) -> None:
     ready(link)
-    if browser:
-        webbrowser.open(link.url)
+    if page is not None:
+        write_opener(page, link)
+        webbrowser.open(page.resolve().as_uri())
+
+
+def write_opener(page: Path, link: Link) -> None:
+    """A page that leads to the link, for this user's eyes only: everybody may read the arguments of a process."""
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.unlink(missing_ok=True)
+    with os.fdopen(os.open(page, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as handle:
+        handle.write(f'<!doctype html><meta http-equiv="refresh" content="0;url={link.url}"><title>uptake</title>')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -12,12 +13,15 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from isal import igzip
 
+from uptake.io.forms import StudyFile
 from uptake.io.nifti import read_mask, read_volume, write_volume
+from uptake.io.values import read_value
 from uptake.preprocess.resample import resample, resample_mask
 from uptake.review.worklist import PHASES, phase_files
 from uptake.volume import Grid, Volume
 
 LEVEL = 1
+PICTURE_PX = 160
 KEPT_BYTES = 256 * 2**20
 STRIDE = 3
 SER_RANGE = (0.0, 3.0)
@@ -106,6 +110,26 @@ def window(folder: Path, kept: Kept) -> Window:
     data = kept.get(phase_files(folder), "window", lambda: _window(folder).tobytes())
     low, high = np.frombuffer(data)
     return Window(float(low), float(high))
+
+
+def plain_picture(folder: Path, kept: Kept) -> bytes:
+    """A small PNG of the enhancement alone: the early phase minus the first, the greatest value along the slices."""
+    return kept.get(phase_files(folder), "picture", lambda: _picture(folder))
+
+
+def _picture(folder: Path) -> bytes:
+    from PIL import Image
+
+    pre, early, _ = (read_volume(path) for path in phase_files(folder))
+    slices = read_value(StudyFile, folder / "study.json").acquisition.layout.axes.index(2)
+    seen = (early.array - pre.array).max(axis=slices)
+    low, high = np.percentile(seen, (1, 99.8))
+    grey = np.clip((seen - low) / max(float(high - low), 1e-6) * 255, 0, 255).astype(np.uint8)
+    image = Image.fromarray(np.ascontiguousarray(grey.T[::-1]))
+    image.thumbnail((PICTURE_PX, PICTURE_PX))
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return out.getvalue()
 
 
 def _window(folder: Path) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

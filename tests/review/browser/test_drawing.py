@@ -160,6 +160,23 @@ def test_a_satellite_has_its_own_label_and_is_removed_by_one_key(page: Page, coh
     assert page.volumes == [primary, 0]
 
 
+def test_another_start_takes_the_place_of_what_is_drawn_and_can_be_undone(page: Page) -> None:
+    page.case("AXIAL")
+    proposal = page.volumes[0]
+    page.press("Delete")
+    assert page.volumes[0] == 0
+    page.press("r")
+    page.until("document.querySelectorAll('dialog[open]').length", 1)
+    assert page.ask("[...document.querySelectorAll('dialog option')].map((o) => o.textContent)") == [
+        "the proposal made from the FTV", "an empty mask",
+    ]  # fmt: skip
+    page.tab.click("dialog [data-action=ok]")
+    page.until("uptake.editor.history.edits.length", 2)
+    assert page.volumes[0] == proposal > 0
+    page.press("Control+z")
+    assert page.volumes[0] == 0
+
+
 def test_the_keys_one_to_six_show_the_pictures(page: Page) -> None:
     page.case("AXIAL")
     page.go(middle_mm(GRIDS["AXIAL"]))

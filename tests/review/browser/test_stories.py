@@ -222,7 +222,8 @@ def test_two_hundred_cases_are_listed_filtered_and_sorted(page: Page) -> None:
          "thumbnail": "/favicon.ico", "quality": None, "corrupted": None}
         for n in range(1, 201)
     ]  # fmt: skip
-    page.tab.route("**/api/cases", lambda route: route.fulfill(json={"cases": cases}))
+    refused = [{"case_id": "BAD", "code": "missing-slice", "found": "slice 3 is missing", "remedy": "export again"}]
+    page.tab.route("**/api/cases", lambda route: route.fulfill(json={"cases": cases, "refused": refused}))
     page.open("/")
     rows = "[...document.querySelectorAll('#cases tbody tr')].map((tr) => tr.dataset.case)"
     assert page.ask(rows) == [f"CASE-{n}" for n in range(1, 201)], "numbers in names are sorted as numbers"
@@ -235,6 +236,7 @@ def test_two_hundred_cases_are_listed_filtered_and_sorted(page: Page) -> None:
     page.tab.keyboard.type("case-14")
     assert page.ask(rows) == ["CASE-148", "CASE-143"]
     assert page.ask("document.querySelector('#shown').textContent") == "2 of 200 cases"
+    assert "BAD slice 3 is missing. export again" in page.ask("document.querySelector('#refused').textContent")
 
 
 def test_approving_makes_the_next_run_use_the_readers_mask(

@@ -75,7 +75,9 @@ class Case {
   }
 
   get where() {
-    return { cohort: this.who.cohort, caseId: this.caseId, reader: this.who.reader, chain: this.consensus ? "consensus" : "" };
+    const { affine, shape } = this.of.grid; // with the window they tell cases apart that only share their name
+    const images = JSON.stringify([shape, affine, this.of.window]);
+    return { images, cohort: this.who.cohort, caseId: this.caseId, reader: this.who.reader, chain: this.consensus ? "consensus" : "" };
   }
 
   get #draft() { return this.consensus ? this.of.consensus_draft : this.of.draft; }
@@ -111,20 +113,33 @@ class Case {
     } catch (error) { this.failed(error); }
   }
 
+  /** Ask which mask to start from. */
+  async chooseStart() {
+    const starts = [...this.of.starts, { label: "an empty mask", parent: "blank" }];
+    const { action, values } = await ask({
+      title: "Start from", text: "It takes the place of what is drawn; the change can be undone.",
+      fields: [{ name: "start", label: "Mask", kind: "choice", options: starts.map((s, n) => [`${n}`, s.label]) }],
+      actions: [{ name: "ok", label: "Start from it", primary: true }, { name: "cancel", label: "Cancel" }],
+    });
+    if (action) await this.startFrom(starts[Number(values.start)]);
+  }
+
   /** Show one of the pictures of VIEWS. */
   async show(name) {
     const view = VIEWS.find((v) => v.name === name);
     if (document.querySelector(`#views [data-view=${name}]`).disabled) return;
     this.view = name;
     const began = performance.now();
-    this.stage.viewer.show(await this.images.grey(view.base));
+    const grey = await this.images.grey(view.base);
+    if (this.view !== name) return; // another key was quicker
+    this.stage.viewer.show(grey);
     const { painter } = this.stage;
     painter.colours = name === "ser" ? await this.images.voxels("colours") : null;
     painter.projections = name === "mip" ? await this.#projections() : null;
     if (this.view !== name) return;
     for (const button of document.querySelectorAll("#views [data-view]")) button.setAttribute("aria-pressed", String(button.dataset.view === name));
     this.stage.addEventListener("drawn", () => { document.body.dataset.switch = Math.round(performance.now() - began); document.body.dataset.view = name; }, { once: true });
-    this.stage.refresh();
+    this.stage.changed();
   }
 
   async #projections() {
@@ -170,6 +185,7 @@ class Case {
       undo: () => this.undo(),
       redo: () => this.redo(),
       restore: () => this.editor.restart(),
+      starts: () => this.chooseStart(),
     };
   }
 
@@ -277,6 +293,7 @@ class Case {
     lease();
     setInterval(lease, 60000);
     addEventListener("pagehide", () => fetch(casePath(this.caseId, "close"), { method: "POST", keepalive: true, headers: { "X-Uptake": "1" } }));
+    one("#picture").addEventListener("webglcontextlost", () => say("The graphics card gave up: load the page again. Nothing drawn is lost.", { bad: true }));
     one("#help").addEventListener("click", () => this.keyHelp());
   }
 
@@ -311,7 +328,7 @@ class Case {
   }
 
   #kept() {
-    const words = { saved: "all kept", local: "kept in this browser …", away: "the server is away: kept in this browser", stale: "another tab saves this case", refused: this.keeper.problem };
+    const words = { saved: "all kept", local: "kept in this browser …", away: "the server is away: kept in this browser", locked: "the server was started anew: open its new link; kept in this browser", stale: "another tab saves this case", refused: this.keeper.problem };
     one("#kept").textContent = words[this.keeper.state];
     document.body.dataset.kept = this.keeper.state;
     if (this.keeper.state === "stale" && !this.staleSaid) {

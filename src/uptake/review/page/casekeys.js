@@ -50,6 +50,7 @@ export function caseKeys(page) {
     ["Whole mask", [
       ...HELPERS.map(([name, key, label]) => ({ keys: key === "+" ? ["+", "="] : [key], label, run: () => page.help(name) })),
       { keys: ["0"], label: "restore the start", run: () => page.editor.restart() },
+      { keys: ["r"], label: "start from another mask", run: () => page.chooseStart() },
       { keys: ["ctrl+z"], label: "undo", run: () => page.undo() },
       { keys: ["ctrl+y", "ctrl+shift+z"], label: "redo", run: () => page.redo() },
     ]],

@@ -9,13 +9,15 @@ const SERVER_MS = 5000;
 const STROKE_MS = 1000;
 const IDLE_MS = 60000;
 
+const keyOf = (of) => [of.cohort, of.caseId, of.reader, of.chain, of.images].join("\n");
+
 export class Keeper extends EventTarget {
-  /** of: {cohort, caseId, reader, chain}; editor; etag: the draft's; base: the newest revision of the chain. */
+  /** of: {cohort, caseId, reader, chain, images: what tells its images from others}; editor; etag: the draft's; base: the newest revision of the chain. */
   constructor(of, editor, { etag = '"0"', base = 0, active = 0 } = {}) {
     super();
     Object.assign(this, { of, editor, etag, base, active });
-    this.state = "saved"; // saved, local (not yet sent), away (server not reached), stale (another tab)
-    this.key = [of.cohort, of.caseId, of.reader, of.chain].join("\n");
+    this.state = "saved"; // saved, local (not yet sent), away (server not reached), locked (another server's cookie), stale (another tab)
+    this.key = keyOf(of);
     this.query = of.chain ? { chain: of.chain } : {};
     this.seen = Date.now();
     editor.addEventListener("edit", () => this.#changed(LOCAL_MS));
@@ -27,7 +29,7 @@ export class Keeper extends EventTarget {
 
   /** What this browser holds that the server has not, in RAS order: {mask, record}, or null. */
   static async unsent(of, grid) {
-    const record = await shelf.kept([of.cohort, of.caseId, of.reader, of.chain].join("\n"));
+    const record = await shelf.kept(keyOf(of));
     if (!record || record.sent) return null;
     const voxels = await gunzip(record.voxels);
     return voxels.length === grid.shape.reduce((p, n) => p * n, 1) ? { mask: toRas(voxels, grid), record } : null;
@@ -122,7 +124,7 @@ export class Keeper extends EventTarget {
   #fail(error) {
     if (error.status === 409) this.theirs = error.more.etag;
     this.problem = error.message;
-    this.#is(error.status === 409 ? "stale" : error.status === 0 || error.status === 401 ? "away" : "refused");
+    this.#is({ 0: "away", 401: "locked", 409: "stale" }[error.status] ?? "refused");
   }
 
   #is(state) {

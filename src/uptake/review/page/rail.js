@@ -19,7 +19,7 @@ export const HELPERS = [
 ];
 
 export class Rail {
-  /** root: the element; act: {tool(name), label(value), help(name), undo(), redo(), restore()} */
+  /** root: the element; act: {tool(name), label(value), help(name), undo(), redo(), restore(), starts()} */
   constructor(root, { hands, editor, stage, act }) {
     Object.assign(this, { root, hands, editor, stage, act });
     root.append(this.#draw(), this.#labels(), this.#whole(), this.#history());
@@ -63,7 +63,8 @@ export class Rail {
     this.undo = this.#button("Undo", "ctrl+z", () => this.act.undo(), "", { "data-do": "undo" });
     this.redo = this.#button("Redo", "ctrl+y", () => this.act.redo(), "", { "data-do": "redo" });
     const restore = this.#button("Restore start", "0", () => this.act.restore(), "the mask that drawing began with", { "data-do": "restore" });
-    return el("div", { class: "group" }, el("h3", { textContent: "History" }), this.undo, this.redo, restore);
+    const starts = this.#button("Start from …", "r", () => this.act.starts(), "the proposal, the network's mask, a revision, or nothing", { "data-do": "starts" });
+    return el("div", { class: "group" }, el("h3", { textContent: "History" }), this.undo, this.redo, restore, starts);
   }
 
   refresh() {

@@ -117,10 +117,24 @@ export class Stage extends EventTarget {
       this.frame = null;
       if (!this.size.width) return;
       const panes = this.panes;
-      this.viewer?.draw(panes, this.cursor, this.size);
+      this.#picture(panes);
       this.painter.paint(panes);
       this.dispatchEvent(new Event("drawn"));
     });
+  }
+
+  /** The viewer holds another image: the next frame shows it. */
+  changed() {
+    this.drawnAs = null;
+    this.refresh();
+  }
+
+  // The picture below is drawn only when it differs: a stroke repaints nothing but what lies over it.
+  #picture(panes) {
+    if (!this.viewer) return;
+    const as = JSON.stringify([panes, this.cursor, this.size]);
+    if (as !== this.drawnAs) this.viewer.draw(panes, this.cursor, this.size);
+    this.drawnAs = as;
   }
 
   pixel(voxel, name = this.active) {

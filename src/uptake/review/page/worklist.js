@@ -25,13 +25,22 @@ async function start() {
   document.title = `${cohort} – worklist`;
   head();
   keys();
-  view.cases = (await get("/api/cases")).cases;
+  const { cases, refused = [] } = await get("/api/cases");
+  view.cases = cases;
+  absent(refused);
   recall();
   one("#search").addEventListener("input", (event) => { view.words = event.target.value; refresh(); });
   one("#next").addEventListener("click", next);
   refresh();
   document.body.dataset.state = "ready";
   addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
+}
+
+// Cases that have no images to read: why, and what to do.
+function absent(refused) {
+  one("#refused").hidden = !refused.length;
+  one("#refused summary").textContent = `${refused.length} refused: no images to read`;
+  one("#refused ul").replaceChildren(...refused.map((r) => el("li", {}, el("b", { textContent: r.case_id }), ` ${r.found}. `, el("span", { class: "quiet", textContent: r.remedy }))));
 }
 
 function recall() {
