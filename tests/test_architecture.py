@@ -18,7 +18,20 @@ PACKAGE = ROOT / "src" / "uptake"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 COMMAND_LINE = PACKAGE / "cli"
 EAGER = [module for module in MODULES if COMMAND_LINE not in module.parents and module != PACKAGE / "__init__.py"]
-HEAVY = {"SimpleITK", "gdcm", "matplotlib", "nibabel", "numpy", "openpyxl", "pandas", "pydicom", "scipy", "torch"}
+LOCKS = (ROOT / "requirements.lock", ROOT / "requirements-torch.lock")
+HEAVY = {
+    "SimpleITK",
+    "gdcm",
+    "matplotlib",
+    "nibabel",
+    "numpy",
+    "openpyxl",
+    "pandas",
+    "onnxruntime",
+    "pydicom",
+    "scipy",
+    "torch",
+}
 SLOW = HEAVY | {"PIL", "jinja2", "psutil", "pydantic", "rich"}
 
 
@@ -75,12 +88,20 @@ def test_the_version_is_the_same_wherever_it_is_said() -> None:
 def test_every_dependency_is_locked() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     wanted = project["dependencies"] + [d for extra in project["optional-dependencies"].values() for d in extra]
-    locked = {_normal(line) for line in (ROOT / "requirements.lock").read_text("utf-8").splitlines()}
+    locked = {_normal(line) for lock in LOCKS for line in lock.read_text("utf-8").splitlines()}
     assert {_normal(name) for name in wanted} - locked == {"uptake"}
 
 
-def test_the_lock_names_versions_and_no_address() -> None:
-    lines = (ROOT / "requirements.lock").read_text("utf-8").splitlines()
+def test_what_trains_networks_is_in_a_lock_of_its_own_and_what_runs_them_in_everyone_s() -> None:
+    everyone, torch = ({_normal(line) for line in lock.read_text("utf-8").splitlines()} for lock in LOCKS)
+    assert "onnxruntime" in everyone
+    assert {"torch", "monai", "torchio", "onnx", "tensorboard"} == torch
+    assert not torch & everyone
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)
+def test_the_lock_names_versions_and_no_address(lock: Path) -> None:
+    lines = lock.read_text("utf-8").splitlines()
     assert [line for line in lines if not re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!]+( ; .+)?", line)] == []
 
 

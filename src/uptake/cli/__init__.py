@@ -203,9 +203,9 @@ def train(  # noqa: PLR0917 (options)
     folds: Annotated[
         Path | None, typer.Option("--folds", metavar="FILE", help="folds to use; default: the cohort's folds.json")
     ] = None,
-    test: Annotated[
-        bool, typer.Option("--test/--no-test", help="--no-test: one network from all cases, for use, without figures")
-    ] = True,
+    no_test: Annotated[
+        bool, typer.Option("--no-test", help="one network from all cases, to be used: no figures on cases never seen")
+    ] = False,
     plan_only: Annotated[
         bool, typer.Option("--plan-only", help="plan the folds, write folds.json, and stop: needs no masks, no torch")
     ] = False,
@@ -231,7 +231,7 @@ def train(  # noqa: PLR0917 (options)
             inner=inner,
             seed=seed,
             folds=folds,
-            test=test,
+            test=not no_test,
             plan_only=plan_only,
             cases=case or [],
             jobs=jobs,
