@@ -1,4 +1,5 @@
 """Reads a release with nibabel and pandas alone: python read_release.py [FOLDER]"""
+
 import sys
 from pathlib import Path
 

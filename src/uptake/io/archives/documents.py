@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from uptake.io.archives.metadata import Metadata
 
 READER_SCRIPT = '''"""Reads a release with nibabel and pandas alone: python read_release.py [FOLDER]"""
+
 import sys
 from pathlib import Path
 
