@@ -92,8 +92,9 @@ def _bracketed(parameter: Any) -> str:  # noqa: ANN401
 def _written(parameter: Any) -> str:  # noqa: ANN401
     if _is_argument(parameter):
         return parameter.metavar or parameter.name.upper()
-    flag = isinstance(parameter.default, bool)
-    return max(parameter.opts, key=len) + ("" if flag else f" {parameter.metavar or 'N'}")
+    flag = isinstance(parameter.default, bool) or bool(parameter.secondary_opts)
+    names = [max(parameter.opts, key=len), *parameter.secondary_opts]
+    return "/".join(names) + ("" if flag else f" {parameter.metavar or 'N'}")
 
 
 def _is_argument(parameter: Any) -> bool:  # noqa: ANN401

@@ -52,7 +52,9 @@ def test_every_verb_and_every_option_is_explained_on_the_page_of_the_command_lin
     section = _section(verb)
     assert VERBS[verb].help in section
     for option in _options(verb):
-        assert re.search(rf"^\| `{option}\b.*`[^|`]*\|[^|]*\| \S", section, re.M), f"{verb} {option} has no help"
+        assert re.search(rf"^\| `(--[a-z-]+/)?{option}\b.*`[^|`]*\|[^|]*\| \S", section, re.M), (
+            f"{verb} {option} has no help"
+        )
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -95,7 +97,8 @@ def test_the_pages_are_built_without_a_warning(tmp_path: Path) -> None:
 
 
 def _options(verb: str) -> set[str]:
-    return {name for parameter in VERBS[verb].params for name in parameter.opts if name.startswith("--")} - {"--help"}
+    names = (name for parameter in VERBS[verb].params for name in (*parameter.opts, *parameter.secondary_opts))
+    return {name for name in names if name.startswith("--")} - {"--help"}
 
 
 def _section(verb: str) -> str:

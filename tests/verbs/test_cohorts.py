@@ -201,6 +201,15 @@ def test_an_inclusion_list_in_any_spelling_cuts_and_strangers_on_it_are_refused(
         verbs.cohort(*tables(), tmp_path / "out2", include=tmp_path / "list.txt")
 
 
+@pytest.mark.parametrize("text", ["who,why\nP-1002,x\n", "P-1002\nP-1001\n", "1002\n1001\n"])
+def test_an_inclusion_list_needs_no_heading_that_anybody_knows(
+    tables: Callable[..., tuple[Path, Path]], tmp_path: Path, text: str
+) -> None:
+    (tmp_path / "list.csv").write_text(text)
+    assert "P-1002" in verbs.cohort(*tables(), tmp_path / "out", include=tmp_path / "list.csv").included
+    assert len(_rows(tmp_path / "out" / "included.csv")) == len(text.splitlines()) - ("who" in text)
+
+
 def test_a_folder_with_other_files_is_not_touched(tables: Callable[..., tuple[Path, Path]], tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "flow.csv").write_text("mine")

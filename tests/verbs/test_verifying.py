@@ -121,6 +121,16 @@ def test_a_file_cut_short_or_gone_fails_and_the_case_is_unfinished(cohort: Path,
     assert name in _failed(verbs.verify(cohort, jobs=1))["files whole"][1]
 
 
+@pytest.mark.parametrize("name", ["native/PHANTOM-0001_0002.nii.gz", "maps/ser.nii.gz"])
+def test_a_changed_byte_in_an_image_of_the_same_size_fails(cohort: Path, name: str) -> None:
+    path = cohort / "cases" / CASE / name
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    path.write_bytes(data)
+    case, words = _failed(verbs.verify(cohort, jobs=1))["files whole"]
+    assert (case, path.name in words) == (CASE, True)
+
+
 def test_a_case_in_two_states_fails(cohort: Path) -> None:
     path = cohort / f"cases/{CASE}/provenance.json"
     record = json.loads(path.read_text())

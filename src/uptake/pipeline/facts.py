@@ -134,14 +134,17 @@ class _Images:
     @staticmethod
     def of(folder: Path, study: StudyFile) -> _Images:
         faults: list[str] = []
-        natives = [_read(folder / phase.file, faults) for phase in study.phases[:1]]
+        said = Grid(study.geometry.shape, np.array(study.geometry.affine))
+        acquired = None
+        for path in [*(folder / phase.file for phase in study.phases), *sorted((folder / "maps").glob("*.nii.gz"))]:
+            volume = _read(path, faults)
+            acquired = volume.grid if acquired is None and volume is not None else acquired
+            if volume is not None and not volume.grid.same_as(said):
+                faults.append(f"{path.name} lies on another grid than study.json says")
         harmonised = [_read(path, faults) for path in sorted((folder / "harmonised").glob("*.nii.gz"))]
         known = [volume for volume in harmonised if volume is not None]
         if any(not volume.grid.same_as(known[0].grid) for volume in known[1:]):
             faults.append("the harmonised phases lie on different grids")
-        acquired = natives[0].grid if natives and natives[0] is not None else None
-        if acquired is not None and not acquired.same_as(Grid(study.geometry.shape, np.array(study.geometry.affine))):
-            faults.append("the native images lie on another grid than study.json says")
         if not known:
             return _Images(acquired, None, None, None, None, tuple(faults))
         return _Images(acquired, known[0].grid, *_pooled(known), tuple(faults))

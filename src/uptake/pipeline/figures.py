@@ -23,8 +23,9 @@ MOST = 4
 
 
 def figures(cohort: Cohort, cases: Sequence[CaseRead]) -> tuple[Figure, ...]:
-    """The figures that the cohort has cases for; an artefact figure only where there are artefacts."""
-    found = (_heterogeneity(cohort, cases), _artefacts(cohort, cases), _agreement(cohort, cases))
+    """The figures that the cohort has sound cases for; an artefact figure only where there are artefacts."""
+    sound = [case for case in cases if not case.facts.faults and not any(mask.fault for mask in case.facts.masks)]
+    found = (_heterogeneity(cohort, sound), _artefacts(cohort, sound), _agreement(cohort, sound))
     return tuple(figure for figure in found if figure is not None)
 
 
@@ -52,8 +53,8 @@ def _agreement(cohort: Cohort, cases: Sequence[CaseRead]) -> Figure | None:
     shown = {name: " and ".join(kind for kind, case in kinds.items() if case == name) for name in kinds.values()}
     tumours = [_tumour(cohort, name, f"{words}, Dice {dice[name]:.3f}", pair) for name, words in shown.items()]
     caption = (
-        f"Best, median and worst of {len(dice)} cases by Dice of {pair[0]} and {pair[1]}: (a) early image "
-        f"with the region of interest, (b) the region, (c) {pair[0]}, (d) {pair[1]}."
+        f"Best, median and worst of {len(dice)} cases by Dice of {pair[0]} and {pair[1]}: (a) first post-contrast "
+        f"image with the region of interest, (b) the region, (c) {pair[0]}, (d) {pair[1]}."
     )
     rows = [{"case_id": name, "shown_as": words, "dice": dice[name]} for name, words in shown.items()]
     return Figure("agreement", caption, agreement_rows(tumours), tuple(rows))
@@ -73,8 +74,8 @@ def _heterogeneity(cohort: Cohort, cases: Sequence[CaseRead]) -> Figure | None:
     tumours = [_tumour(cohort, name, f"entropy {value:.2f} bits", None, ser=True) for value, name in chosen]
     caption = (
         "Tumours from the most to the least heterogeneous by the entropy of their SER bands: early image, and SER in "
-        "UCSF's colours (blue, purple, green, red, yellow; from persistent to washout) inside the FTV, with the STV's "
-        "outline."
+        "UCSF's colours (blue, purple, green, red, yellow; from persistent to washout) inside the FTV, with the "
+        "outline of the STV."
     )
     rows = tuple({"case_id": name, "entropy_bits": value} for value, name in chosen)
     return Figure("heterogeneity", caption, heterogeneity_panel(tumours), rows)
@@ -102,7 +103,9 @@ def _artefacts(cohort: Cohort, cases: Sequence[CaseRead]) -> Figure | None:
     return Figure("artefacts", caption, artefact_panel(tumours), tuple(rows))
 
 
-def _tumour(cohort: Cohort, case_id: str, words: str, pair: tuple[str, str] | None, *, ser: bool = False) -> Tumour:
+def _tumour(
+    cohort: Cohort, case_id: str, words: str, pair: tuple[str, str] | None, *, ser: bool = False
+) -> Tumour:
     """The images of a case; without a pair the FTV by the PE rule and the best structural mask there is."""
     folder = cohort.case(case_id)
     study: StudyFile = forms.STUDY.glance(folder)

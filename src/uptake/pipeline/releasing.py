@@ -132,7 +132,7 @@ def _released(task: ReleaseTask) -> ReleasedFacts:
         needles=seen.needles | _own_needles(task, public),
         uids=frozenset() if public else seen.uids,
         allowed=_allowed(task, seen, file, collection, public),
-        note="" if phases else "the source holds no DICOM images of the phases: no SEG, no measurements report",
+        note=_note(phases),
     )
 
 
@@ -148,7 +148,7 @@ def _case(
     images = published(aligned, forms.FIELDS.read(folder), harmonised, task.settings.rescale, Published("ispy1"))
     volumes = [volume for _, volume in images]
     masks = tuple(_mask(kind, folder) for kind in MASKS if (folder / f"masks/{kind.files[0]}.nii.gz").is_file())
-    early = phases[chosen.early] if phases else ()
+    early = phases[chosen.early] if _one_file_each(phases) else ()
     return ReleasedCase(
         case_id=case_id,
         corrected=tuple(volumes[: len(aligned.phases)]),
@@ -161,6 +161,19 @@ def _case(
         session=_visit(task),
         patient=names.patient(task.source.patient_id),
     )
+
+
+def _one_file_each(phases: tuple[tuple[Header, ...], ...]) -> bool:
+    """Whether every slice is a file of its own, which a SEG here refers to."""
+    uids = [header.sop_uid for phase in phases for header in phase]
+    return bool(uids) and len(set(uids)) == len(uids)
+
+
+def _note(phases: tuple[tuple[Header, ...], ...]) -> str:
+    if _one_file_each(phases):
+        return ""
+    found = "one multi-frame object for many slices" if phases else "no DICOM images of the phases"
+    return f"the source holds {found}: no SEG, no measurements report"
 
 
 def _mask(kind: MaskKind, folder: Path) -> ReleasedMask:

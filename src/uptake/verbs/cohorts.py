@@ -16,7 +16,7 @@ from uptake.cohort.selection import Patient, Row, Selection, as_text, select
 from uptake.io.clinical import Table, read_clinical, read_index
 from uptake.io.files import write_bytes_whole
 from uptake.io.tables import Sheet as XlsxSheet
-from uptake.io.tables import write_csv, write_xlsx
+from uptake.io.tables import read_csv, write_csv, write_xlsx
 from uptake.io.values import to_plain, write_value
 from uptake.report import characteristics
 from uptake.report.characteristics import Printed
@@ -169,11 +169,18 @@ def _sheet(table: Table, identifiers: Sequence[str]) -> Sheet:
 
 
 def _listed(path: Path, identifiers: Sequence[str], known: Sequence[str]) -> list[str]:
-    """The patients of an inclusion list: a text with one per line, or a table."""
+    """The patients of an inclusion list: a text with one per line, or a table with a column of identifiers.
+
+    Of a CSV without such a column the first one is taken, its heading too where that is a patient.
+    """
+    if not path.is_file():
+        raise SettingsError(f"there is no inclusion list {path}")
     if path.suffix.lower() in {".txt", ""}:
-        if not path.is_file():
-            raise SettingsError(f"there is no inclusion list {path}")
         names = [line.strip() for line in path.read_text("utf-8").splitlines() if line.strip()]
+    elif path.suffix.lower() == ".csv" and (rows := read_csv(path)) and not set(rows[0]) & set(identifiers):
+        heading = next(iter(rows[0]))
+        names = [heading] if ids.spelled_as([heading], known, path.name)[heading] in set(known) else []
+        names += [next(iter(row.values())) for row in rows]
     else:
         table = read_index(path, identifiers)
         names = _sheet(table, identifiers).identifiers

@@ -9,15 +9,16 @@ from dataclasses import dataclass
 from uptake.io.archives.metadata import Metadata
 
 READER_SCRIPT = '''"""Reads a release with nibabel and pandas alone: python read_release.py [FOLDER]"""
+
 import sys
 from pathlib import Path
 
 import nibabel
-import pandas
+import pandas as pd
 
 root = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
-manifest = pandas.read_csv(root / "manifest.csv", dtype={"case_id": str, "patient_id": str}, keep_default_na=False)
-features = pandas.read_csv(root / "tables/features.csv", dtype={"case_id": str})
+manifest = pd.read_csv(root / "manifest.csv", dtype={"case_id": str, "patient_id": str}, keep_default_na=False)
+features = pd.read_csv(root / "tables/features.csv", dtype={"case_id": str})
 print(f"{manifest.case_id[manifest.case_id != ''].nunique()} cases, {features.shape[1] - 2} features each")
 published = manifest[manifest.file.str.startswith("NIfTI-Files/")]
 images = published[published["mask"] == ""]
