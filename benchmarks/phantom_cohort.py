@@ -56,7 +56,8 @@ def main() -> None:
     for snr in asked.snr:
         with tempfile.TemporaryDirectory() as scratch:
             print(f"\nSNR {snr:g}, {asked.cases} cases, {asked.size}, {asked.view}\n", flush=True)
-            show(directly(asked, snr) if asked.direct else measured(Path(scratch), asked, snr), asked.least)
+            cases = directly(asked, snr) if asked.direct else measured(Path(scratch), asked, snr)
+            show(cases, asked.least, files=not asked.direct)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"\npeak memory of this process {peak:.0f} MiB")
 
@@ -108,14 +109,15 @@ def in_order(truth: dict[str, str], cohort: Path) -> bool:
     return True
 
 
-def show(cases: list[Case], least: int) -> None:
+def show(cases: list[Case], least: int, files: bool) -> None:
     print("| habit | cases | lost | in order | FTV by PE: median, 95th percentile, largest error | by PE and SER |")
     print("|---|---|---|---|---|---|")
     for habit in [*sorted({case.habit for case in cases}), "all"]:
         group = [case for case in cases if habit in (case.habit, "all")]
         lost, ordered = sum(not case.found for case in group), sum(case.in_order for case in group)
         pe, ser = (words([getattr(case, name) for case in group if case.found], least) for name in ("pe", "ser"))
-        print(f"| {habit} | {len(group)} | {lost} | {ordered} | {pe} | {ser} |", flush=True)
+        counts = (lost, ordered) if files else ("no files", "no files")
+        print(f"| {habit} | {len(group)} | {counts[0]} | {counts[1]} | {pe} | {ser} |", flush=True)
 
 
 def words(pairs: Sequence[tuple[int, int]], least: int) -> str:
