@@ -96,7 +96,7 @@ def left_over(found: Array, true: Array, grid: Grid) -> Array:
 def breast_of(phantom: Phantom) -> Array:
     """Tissue before the layer of fat that covers the chest, away from the edges of the images."""
     frame = frame_of(phantom.study.grid)
-    inside = (phantom.tissue.array != Tissue.AIR) & (frame.y > chest_y_mm(frame.x) + SUBCUTANEOUS_MM)
+    inside = (phantom.tissue.array != Tissue.AIR) & (frame.y > chest_y_mm(frame.x, frame.z) + SUBCUTANEOUS_MM)
     for axis, (n, s) in enumerate(zip(phantom.study.grid.shape, phantom.study.grid.spacing_mm, strict=True)):
         index = np.arange(n)
         far = (np.minimum(index, n - 1 - index) * s >= EDGE_MM).reshape([-1 if a == axis else 1 for a in range(3)])

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import csv
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,21 +101,22 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=8)
     parser.add_argument("--sizes", type=int, default=100, help="phantoms whose lesions are measured for the sizes")
     parser.add_argument("--docs", type=Path)
+    parser.add_argument("--jobs", type=int, default=2)
     given = parser.parse_args()
-    real = [measured(read_study(source, source.patient_id), source.patient_id) for source in scan(given.real).studies]
-    phantoms, shapes = [], []
-    for seed in range(1, given.cases + 1):
-        phantom = drawn(seed)
-        phantoms.append(measured(phantom.study, f"phantom {seed}"))
-        shapes.append(shape_of(np.bincount(_bins(phantom), minlength=128)))
-        print(line(phantoms[-1]), flush=True)
-    for study in real:
-        print(line(study), flush=True)
+    with ProcessPoolExecutor(given.jobs) as pool:
+        waiting = [pool.submit(real_study, folder) for folder in given.real]
+        made = [pool.submit(phantom_study, seed) for seed in range(1, given.cases + 1)]
+        sizes = [pool.submit(lesion_size, seed) for seed in range(given.sizes)]
+        real = [future.result() for future in waiting]
+        phantoms, shapes = zip(*(future.result() for future in made), strict=True)
+        lesions = [future.result() for future in sizes]
+    for study in (*phantoms, *real):
+        print(line(study))
     page = [INTRODUCTION.format(cases=given.cases), distances(real, phantoms), SCALARS, scalar_table(real, phantoms)]
     if given.histograms:
         page += [HISTOGRAMS, histogram_table(given.histograms, shapes)]
     if given.sizes:
-        page += [SIZES.format(sizes=given.sizes), size_table(given.sizes)]
+        page += [SIZES.format(sizes=given.sizes), size_table(lesions)]
     text = "\n\n".join(page) + "\n"
     print(text)
     if given.docs:
@@ -123,9 +125,16 @@ def main() -> None:
         (given.docs / "images" / "phantom-spectrum.svg").write_text(spectrum_svg(real, phantoms))
 
 
-def drawn(seed: int) -> Phantom:
-    """A phantom with a noise level drawn as the real ones have it."""
-    return make(seed=seed, snr=float(np.random.default_rng(seed).uniform(*SNR_RANGE)))
+def real_study(folder: Path) -> Measured:
+    """The one study in a DICOM folder."""
+    (source,) = scan([folder]).studies
+    return measured(read_study(source, source.patient_id), source.patient_id)
+
+
+def phantom_study(seed: int) -> tuple[Measured, dict[str, float]]:
+    """A phantom with a noise level drawn as the real ones have it, and the shape of its STV's histogram."""
+    phantom = make(seed=seed, snr=float(np.random.default_rng(seed).uniform(*SNR_RANGE)))
+    return measured(phantom.study, f"phantom {seed}"), shape_of(np.bincount(_bins(phantom), minlength=128))
 
 
 def measured(study: Study, name: str) -> Measured:
@@ -225,20 +234,22 @@ def histogram_table(path: Path, shapes: Sequence[dict[str, float]]) -> str:
     return "\n".join(rows)
 
 
-def size_table(count: int) -> str:
+def lesion_size(seed: int) -> tuple[float, int, float, float]:
+    """STV in cc, its pieces, the share of the largest, the longest diameter of all disease in mm."""
+    rng = np.random.default_rng(seed)
+    lesion = draw_lesion(draw_breast(1, rng), "any", rng)
+    found = occupancy(SIZE_GRID, lesion, None, STV_REACH_MM)
+    stv, whole = (spread(part, found.where, SIZE_GRID.shape) >= 0.5 for part in (found.stv, found.lesion))
+    labels, number = ndimage.label(stv)
+    largest = np.bincount(labels.ravel())[1:].max() / stv.sum() if number else 1.0
+    volume = stv.sum() * SIZE_GRID.voxel_volume_mm3 / 1000
+    return float(volume), int(number), float(largest), longest_diameter_mm(whole, SIZE_GRID)
+
+
+def size_table(lesions: Sequence[tuple[float, int, float, float]]) -> str:
     """Volumes, pieces and diameters of lesions against the published cohort."""
-    volumes, pieces, largest, diameters = [], [], [], []
-    for seed in range(count):
-        rng = np.random.default_rng(seed)
-        lesion = draw_lesion(draw_breast(1, rng), "any", rng)
-        found = occupancy(SIZE_GRID, lesion, None, STV_REACH_MM)
-        stv, whole = (spread(part, found.where, SIZE_GRID.shape) >= 0.5 for part in (found.stv, found.lesion))
-        labels, number = ndimage.label(stv)
-        volumes.append(stv.sum() * SIZE_GRID.voxel_volume_mm3 / 1000)
-        pieces.append(number)
-        largest.append(np.bincount(labels.ravel())[1:].max() / max(stv.sum(), 1) if number else 1.0)
-        diameters.append(longest_diameter_mm(whole, SIZE_GRID))
-    several = 100 * float(np.mean(np.array(pieces) > 1))
+    volumes, pieces, largest, diameters = (np.array(column) for column in zip(*lesions, strict=True))
+    several = 100 * float((pieces > 1).mean())
     lines = [
         ("STV, cc, 5-25-50-75-95 %", "1.9 6.2 13.6 43.7 122", volumes),
         ("largest piece of the STV, share", "0.75 0.97 0.997 1 1", largest),

@@ -5,6 +5,8 @@
 Writes the phantoms (small unless --size full), runs them and prints a table in Markdown for every SNR: cases, lost
 ones, cases whose phases are in order (the voxels of every phase equal the phantom's), and the error of both volumes in
 percent of the noise-free one. Errors are given over cases of at least --least voxels: a voxel is 5 % of twenty.
+--direct leaves files and `uptake run` out and applies the rule to the noisy phases as they are made: the same counts,
+for the files hold the same voxels, in a fraction of the time.
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ import numpy as np
 
 import uptake
 from uptake import verbs
+from uptake.io.habits import habit_of
+from uptake.io.phantoms import ftv_of, phantom_cases
 from uptake.phantom import make
 
 
@@ -47,11 +51,13 @@ def main() -> None:
     parser.add_argument("--size", default="small")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--least", type=int, default=100)
+    parser.add_argument("--direct", action="store_true")
     asked = parser.parse_args()
     for snr in asked.snr:
         with tempfile.TemporaryDirectory() as scratch:
             print(f"\nSNR {snr:g}, {asked.cases} cases, {asked.size}, {asked.view}\n", flush=True)
-            show(measured(Path(scratch), asked, snr), asked.least)
+            cases = directly(asked, snr) if asked.direct else measured(Path(scratch), asked, snr)
+            show(cases, asked.least, files=not asked.direct)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"\npeak memory of this process {peak:.0f} MiB")
 
@@ -64,6 +70,19 @@ def measured(scratch: Path, asked: argparse.Namespace, snr: float) -> list[Case]
     uptake.run(dicom, cohort, jobs=asked.jobs)
     counted = {row["case_id"]: row for row in rows(cohort / "tables/ftv.csv")}
     return [compared(row, counted.get(row["case_id"]), cohort) for row in rows(dicom / "truth.csv")]
+
+
+def directly(asked: argparse.Namespace, snr: float) -> list[Case]:
+    """The rule on the noisy and on the noise-free phases of every phantom."""
+    found = []
+    for number, (case_id, seed) in enumerate(phantom_cases(asked.cases, asked.seed)):
+        vendor = habit_of(number, asked.vendor, ())[0].vendor
+        kind = {"vendor": vendor, "view": asked.view, "size": asked.size, "snr": snr, "motion_mm": asked.motion}
+        phantom = make(seed=seed, case_id=case_id, **kind)
+        true, counted = (ftv_of(study).numbers for study in (phantom.clean, phantom.study))
+        pe, ser = ((getattr(true, name), getattr(counted, name)) for name in ("ftv_pe_voxels", "ftv_ser_voxels"))
+        found.append(Case(vendor, True, True, pe, ser))
+    return found
 
 
 def compared(truth: dict[str, str], counted: dict[str, str] | None, cohort: Path) -> Case:
@@ -90,14 +109,15 @@ def in_order(truth: dict[str, str], cohort: Path) -> bool:
     return True
 
 
-def show(cases: list[Case], least: int) -> None:
+def show(cases: list[Case], least: int, files: bool) -> None:
     print("| habit | cases | lost | in order | FTV by PE: median, 95th percentile, largest error | by PE and SER |")
     print("|---|---|---|---|---|---|")
     for habit in [*sorted({case.habit for case in cases}), "all"]:
         group = [case for case in cases if habit in (case.habit, "all")]
         lost, ordered = sum(not case.found for case in group), sum(case.in_order for case in group)
         pe, ser = (words([getattr(case, name) for case in group if case.found], least) for name in ("pe", "ser"))
-        print(f"| {habit} | {len(group)} | {lost} | {ordered} | {pe} | {ser} |", flush=True)
+        counts = (lost, ordered) if files else ("no files", "no files")
+        print(f"| {habit} | {len(group)} | {counts[0]} | {counts[1]} | {pe} | {ser} |", flush=True)
 
 
 def words(pairs: Sequence[tuple[int, int]], least: int) -> str:

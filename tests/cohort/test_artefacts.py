@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from uptake.cohort.artefacts import bright_outside, brightest_place, one_scale, signal_void
+from uptake.cohort.artefacts import bright_outside, brightest_place, folded_in, one_scale, signal_void
 from uptake.cohort.checks import Finding
 from uptake.phantom import Phantom, make
 from uptake.volume import Array, Grid, Volume
@@ -103,3 +103,36 @@ def test_the_place_of_an_artefact_lies_in_it_and_a_clean_phantom_has_none(phanto
     place = brightest_place(early.with_array(np.where(put, 3000, early.array)), body(phantom))
     assert place is not None
     assert np.linalg.norm((np.argwhere(put) - place) * early.grid.spacing_mm, axis=1).min() <= 5.0
+
+
+def slab() -> tuple[Volume, Volume]:
+    """A body from end to end along the first axis, rising smoothly, in black air."""
+    grid = Grid((60, 40, 12), np.diag((2.0, 2.0, 3.0, 1.0)))
+    inside = np.zeros(grid.shape, bool)
+    inside[:, 10:30] = True
+    level = 100 + 40 * np.sin(np.arange(60) / 12)
+    rng = np.random.default_rng(1)
+    return Volume(np.where(inside, level[:, None, None], 0) + rng.normal(0, 3, grid.shape), grid), Volume(inside, grid)
+
+
+@pytest.mark.parametrize(("part", "expected"), [(None, "pass"), (slice(0, 9), "warn"), (slice(50, 60), "warn")])
+def test_tissue_folded_in_at_either_end_is_found_by_its_straight_edge(part: slice | None, expected: str) -> None:
+    image, inside = slab()
+    array = image.array.copy()
+    if part is not None:
+        array[part] += np.where(inside.array[part], 60, 0)
+    assert state(folded_in(image.with_array(array), inside)) == [expected]
+
+
+def test_a_straight_edge_in_the_middle_is_not_at_the_border() -> None:
+    image, inside = slab()
+    array = image.array.copy()
+    array[:30] += np.where(inside.array[:30], 60, 0)
+    assert state(folded_in(image.with_array(array), inside)) == ["pass"]
+
+
+def test_nothing_is_said_of_edges_without_a_body_nor_of_a_single_plane() -> None:
+    image, inside = slab()
+    assert state(folded_in(image, inside.with_array(np.zeros(inside.array.shape, bool)))) == []
+    flat = Grid((60, 40, 1), image.grid.affine)
+    assert state(folded_in(Volume(image.array[..., :1], flat), Volume(inside.array[..., :1], flat))) == ["pass"]

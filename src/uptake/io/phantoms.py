@@ -114,7 +114,7 @@ def write_phantom_case(
     """
     kind = kind or Kind()
     phantom = make(seed=seed, case_id=case_id, **vars(settings or PhantomSettings()))
-    true = _measured(phantom.clean).ftv
+    true = ftv_of(phantom.clean)
     row = truth_row(phantom, true, kind.habit.vendor, kind.names, kind.defects)
 
     def write_truth(there: Path) -> None:
@@ -124,6 +124,11 @@ def write_phantom_case(
     _replace(folder / case_id, lambda there: _write_dicom(phantom, kind.habit, there))
     _replace(folder / TRUTH_FOLDER / case_id, write_truth)
     return row
+
+
+def ftv_of(study: Study) -> FtvResult:
+    """The FTV of a study of integer or float phases by what it records: VOI, thresholds, phases."""
+    return _measured(study).ftv
 
 
 def write_truth_table(folder: Path, rows: Sequence[Truth]) -> None:

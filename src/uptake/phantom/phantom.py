@@ -99,7 +99,7 @@ def make(*, seed: int, case_id: str = "PHANTOM-0001", **settings: object) -> Pha
     """A phantom study with its truth: equal seeds and settings give equal bytes.
 
     seed: any integer >= 0. settings: fields of `PhantomSettings`. Anatomy, lesion and kinetics depend on the seed,
-    the view and the vendor's geometry alone, so that two SNRs or numbers of phases show the same patient.
+    the view, the size and the vendor's geometry alone, so that two SNRs or numbers of phases show the same patient.
     Raises `SettingsError` for a setting that is unknown or out of range, and for a negative seed.
     """
     names = [field.name for field in fields(PhantomSettings)]

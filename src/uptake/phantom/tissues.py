@@ -89,7 +89,7 @@ def draw_patient(background: Background | Literal["any"], rng: np.random.Generat
     muscle = Kinetics(float(uniform(0.45, 0.6)), float(uniform(0.012, 0.025)), 0.15, 0.015, 7.0, (0.1, 0.2, 0.0))
     fat = Kinetics(float(uniform(0.17, 0.25)), float(uniform(0.012, 0.03)), 0.12, 0.01, 10.0, (0.12, 0.3, 0.0))
     node = Kinetics(float(uniform(0.7, 0.95)), float(uniform(0.05, 0.12)), float(uniform(0.2, 0.4)), 0.03, 6.0)
-    core = replace(tumour, signal=float(uniform(0.6, 0.95)), ktrans=float(uniform(0.001, 0.016)), kep=0.08, vp=0.001)
+    core = replace(tumour, signal=float(uniform(0.6, 0.95)), ktrans=float(uniform(0.0005, 0.007)), kep=0.05, vp=0.001)
     inert = float(uniform(0.45, 0.6))
     tissues = {
         Tissue.FAT: replace(fat, inert=inert),
@@ -103,6 +103,6 @@ def draw_patient(background: Background | Literal["any"], rng: np.random.Generat
         Tissue.NODE: node,
         Tissue.VESSEL: Kinetics(float(uniform(0.45, 0.75)), 1e-4, 0.1, 0.58, 0.0),
         Tissue.LESION: tumour,
-        Tissue.CORE: replace(core, spread=(0.08, 0.7, 0.2)),
+        Tissue.CORE: replace(core, spread=(0.08, 0.5, 0.2)),
     }
     return Patient(tissues, level, float(np.exp(0.05 * rng.standard_normal())))

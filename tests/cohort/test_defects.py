@@ -1,0 +1,49 @@
+"""Every defect that a phantom can have is found by the check for it, and a flawless phantom passes all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from uptake.cohort.artefacts import bright_outside, folded_in, signal_void
+from uptake.cohort.checks import Finding
+from uptake.cohort.ghosting import ghosts
+from uptake.phantom import Phantom, make
+from uptake.preprocess.breast import Breast, breast_mask
+from uptake.preprocess.foreground import foreground
+
+CHECKS = {
+    "ghosting": "ghosting",
+    "bright-artefact": "bright artefact outside the body",
+    "wrap-around": "straight edge at the border",
+    "metal-void": "signal void",
+}
+
+
+def findings(phantom: Phantom) -> Iterator[Finding]:
+    pre, early, _ = phantom.study.volumes
+    body = pre.with_array(foreground(pre.array, pre.grid.spacing_mm))
+    breast = breast_mask(pre, phantom.study.acquisition.laterality, Breast(), slice_axis=2).breast
+    yield from ghosts(phantom.study.volumes, body)
+    yield from bright_outside(early, body)
+    yield from folded_in(pre, body)
+    yield from signal_void(pre, breast, body)
+
+
+def warnings(phantom: Phantom) -> set[str]:
+    return {finding.check for finding in findings(phantom) if finding.status != "pass"}
+
+
+def test_a_flawless_phantom_passes() -> None:
+    assert warnings(make(seed=2, size="small")) == set()
+
+
+def test_a_flawless_axial_phantom_passes_but_for_voids() -> None:
+    """Its coarse voxels mix suppressed fat with air, and fat lobules then look empty."""
+    assert warnings(make(seed=2, size="small", view="axial")) <= {"signal void"}
+
+
+@pytest.mark.parametrize("defect", CHECKS)
+def test_a_defect_is_found_by_its_check(defect: str) -> None:
+    assert CHECKS[defect] in warnings(make(seed=2, size="small", defects=(defect,)))
