@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from uptake.cli.options import watching
 
 
 def cohort(  # noqa: PLR0917 (options)
@@ -74,7 +75,6 @@ def verify(  # noqa: PLR0917 (options)
 ) -> None:
     """Technical validation of a cohort or a release: pass, warn or fail, with the number and the limit."""
     from uptake import verbs
-    from uptake.cli.progress import bars, lines, silence
     from uptake.pipeline.settings import assigned
 
     if dry_run:
@@ -83,8 +83,7 @@ def verify(  # noqa: PLR0917 (options)
             typer.echo(f"{name}: would be checked")
         typer.echo(f"{len(names)} would be checked, nothing was written")
         return
-    progress = silence if as_json else bars if sys.stderr.isatty() else lines
-    with progress() as on_event:
+    with watching(quiet=as_json) as on_event:
         found = verbs.verify(
             folder, cases=case or [], readers=readers, jobs=jobs, on_event=on_event, **assigned(assign or ())
         )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from uptake.cli.options import watching
 
 if TYPE_CHECKING:
     from uptake.verbs.release import Released
@@ -63,7 +64,7 @@ def release(  # noqa: PLR0917 (options)
     """The release folder, with its proof that no patient data is left. It appears whole or not at all."""
     from uptake import verbs
 
-    with _progress(quiet=as_json or dry_run) as on_event:
+    with watching(quiet=as_json or dry_run) as on_event:
         made = verbs.release(
             cohort,
             to,
@@ -101,7 +102,7 @@ def fetch(
     """Cases of a public collection, through an existing client. What is there already is not fetched again."""
     from uptake import verbs
 
-    with _progress(quiet=as_json or dry_run) as on_event:
+    with watching(quiet=as_json or dry_run) as on_event:
         got = verbs.fetch(cases, to, collection=collection, client=client, dry_run=dry_run, on_event=on_event)
     if as_json:
         typer.echo(json.dumps(got.plain(), indent=2))
@@ -112,14 +113,6 @@ def fetch(
         why = "; why not: above" if got.failed else ""
         typer.echo(f"{len(got.complete)} of {len(cases)} cases {word} in {to}{why}")
     raise typer.Exit(1 if got.failed else 0)
-
-
-def _progress(*, quiet: bool) -> Any:  # noqa: ANN401 (a context manager of a callback)
-    from uptake.cli.progress import bars, lines, silence
-
-    if quiet:
-        return silence()
-    return bars() if sys.stderr.isatty() else lines()
 
 
 def _show(made: Released, as_json: bool, dry_run: bool) -> None:

@@ -7,13 +7,39 @@ import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
+from uptake.cli.options import Cases, CohortPath, Json
 from uptake.study import SettingsError
 
 EXTRA = ("starlette", "uvicorn")
+
+
+def review(  # noqa: PLR0917 (options)
+    cohort: CohortPath,
+    port: Annotated[int | None, typer.Option("--port", metavar="P", min=1, max=65535, help="default: 8411")] = None,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="print the link and open nothing")] = False,
+    reader: Annotated[str, typer.Option("--reader", metavar="NAME", help="who reads; default: the page asks")] = "",
+    host: Annotated[str, typer.Option("--host", metavar="ADDRESS", help="loopback addresses only")] = "127.0.0.1",
+    export: Annotated[
+        str | None,
+        typer.Option("--export", metavar="itk-snap|slicer", help="no server: write cases for a desktop program"),
+    ] = None,
+    to: Annotated[Path | None, typer.Option("--to", metavar="DIR", help="where --export writes")] = None,
+    audit: Annotated[Path | None, typer.Option("--audit", metavar="FILE", help="no server: write the log here")] = None,
+    case: Cases = None,
+    as_json: Json = False,
+) -> None:
+    """The readers' workbench in the browser: look at images, draw, compare, approve. On this machine only."""
+    if export:
+        export_cases(cohort, export, case or [], to, reader)
+    if audit:
+        write_audit(cohort, audit)
+    if not (export or audit):
+        wish = {"port": port, "browser": not no_browser, "reader": reader, "cases": tuple(case or ())}
+        serve(cohort, host, wish, as_json)
 
 
 def serve(cohort: Path, host: str, wish: dict[str, Any], as_json: bool) -> None:
