@@ -66,7 +66,7 @@ static inline int32_t item(Column column, ptrdiff_t row)
 #define CELL_SUMS 17
 int cell_sums(Column matrix, Column level, Column length, Column number, ptrdiff_t rows, double *out);
 
-/* City-block distance to the nearest zero, in the slice only if `flat`; zeros stay 0. */
+/* City-block distance to the nearest zero, in the slice only if `flat`; zeros stay 0. The mask has a margin of zeros. */
 void distances(const uint8_t *mask, Box box, int flat, uint16_t *out);
 
 /* How many cubes of eight neighbouring voxels of each of the 256 kinds begin in each slice, those of which all or none
