@@ -222,6 +222,14 @@ def test_a_folder_with_anything_else_is_left_alone(tmp_path: Path) -> None:
         begin(tmp_path / "thesis.docx", PLAN)
 
 
+@pytest.mark.parametrize("text", ["not JSON", "[1, 2]"])
+def test_another_program_s_file_of_the_same_name_makes_no_folder_ours(text: str, tmp_path: Path) -> None:
+    (tmp_path / "phantom.json").write_text(text)
+    with pytest.raises(Refusal, match="holds other files"):
+        begin(tmp_path, PLAN)
+    assert (tmp_path / "phantom.json").read_text() == text
+
+
 def test_the_legend_names_every_volume_and_every_tissue(cohort: Path, tmp_path: Path) -> None:
     begin(tmp_path, PLAN)
     with (tmp_path / "truth/legend.csv").open(newline="") as handle:

@@ -44,7 +44,7 @@ def test_a_correction_leaves_the_first_phase_raw_and_brings_the_others_onto_it(j
     late = made.numbers.phases[1]
     assert late.corrected is not None
     assert late.corrected.median_mm is not None
-    assert late.corrected.median_mm < 0.3
+    assert late.corrected.median_mm < 0.45
     assert late.jacobian_min == pytest.approx(1, abs=1e-3)
     after = applied(jerked, made)
     assert after.volumes[0] is jerked.volumes[0]

@@ -54,7 +54,7 @@ def test_a_breast_that_moves_to_the_back_is_found_deeper_by_its_share_along_the_
 def test_a_movement_along_the_skin_shows_at_its_upper_and_lower_side_only(phantom: Phantom) -> None:
     first, early = phantom.study.volumes[:2]
     shift = np.abs(skin_shift_mm(find_skin(first), first, moved(early, (0.0, 0.0, 3.0))))
-    assert np.median(shift) < 1
+    assert np.median(shift) < 1.2
     assert np.percentile(shift, 95) > 1.2
 
 

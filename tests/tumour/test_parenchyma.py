@@ -94,7 +94,7 @@ def test_without_gland_there_is_no_mean(block: tuple[Array, Array, Array], case:
 
 
 def test_the_gland_of_a_phantom_is_found_and_enhances_as_it_was_made() -> None:
-    phantom = make(seed=5, size="small", view="axial", chest_band="none")
+    phantom = make(seed=5, size="small", view="axial", chest_band="none", background="minimal")
     study, tissue = phantom.study, phantom.tissue.array
     breast = np.isin(tissue, (Tissue.FAT, Tissue.GLAND, Tissue.SKIN, Tissue.LESION, Tissue.CORE))
     corrected = study.volumes[0].with_array(study.volumes[0].array / phantom.bias.array)
@@ -107,7 +107,7 @@ def test_the_gland_of_a_phantom_is_found_and_enhances_as_it_was_made() -> None:
     )
     assert overlap > 0.85
     assert found.numbers.whole.mean_pe_percent == pytest.approx(maps.pe.array[gland].mean(), abs=1.0)
-    assert found.numbers.whole.above_percent == pytest.approx(0, abs=0.5)
+    assert found.numbers.whole.above_percent == pytest.approx(0, abs=2)
 
 
 def test_near_counts_millimetres_and_nothing_is_near_nothing() -> None:

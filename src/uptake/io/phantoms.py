@@ -78,10 +78,10 @@ def check_folder(folder: Path, plan: Mapping[str, Any]) -> None:
         return
     allowed = "a new or empty folder, or phantoms that were asked for in the same way"
     remedy = "choose another folder with --to; nothing was changed"
-    if not (folder / PLAN).is_file():
+    there = _plan(folder / PLAN)
+    if there is None:
         what = "holds other files" if folder.is_dir() else "is no folder"
         raise Refusal(Code.NO_SPACE, found=f"{folder.name} {what}", allowed=allowed, remedy=remedy)
-    there = json.loads((folder / PLAN).read_text(encoding="utf-8"))
     wanted = json.loads(json.dumps(to_plain(plan)))
     other = [f"{name} {there.get(name)} and not {value}" for name, value in wanted.items() if there.get(name) != value]
     if other:
@@ -197,6 +197,17 @@ def _put_back(study: Study) -> Study:
     volumes = list(study.volumes)
     volumes[early], volumes[late] = volumes[late], volumes[early]
     return study.with_volumes(tuple(volumes))
+
+
+def _plan(path: Path) -> dict[str, Any] | None:
+    """What a cohort was asked for with; None where there is no such file, or another program's of the same name."""
+    if not path.is_file():
+        return None
+    try:
+        plan = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return None
+    return plan if isinstance(plan, dict) else None
 
 
 def _version() -> str:
