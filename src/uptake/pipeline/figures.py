@@ -103,9 +103,7 @@ def _artefacts(cohort: Cohort, cases: Sequence[CaseRead]) -> Figure | None:
     return Figure("artefacts", caption, artefact_panel(tumours), tuple(rows))
 
 
-def _tumour(
-    cohort: Cohort, case_id: str, words: str, pair: tuple[str, str] | None, *, ser: bool = False
-) -> Tumour:
+def _tumour(cohort: Cohort, case_id: str, words: str, pair: tuple[str, str] | None, *, ser: bool = False) -> Tumour:
     """The images of a case; without a pair the FTV by the PE rule and the best structural mask there is."""
     folder = cohort.case(case_id)
     study: StudyFile = forms.STUDY.glance(folder)
