@@ -34,6 +34,8 @@ PROMISED = {
     "status": {"--case", "--json"},
     "import": {"--as", "--reader", "--case", "--dry-run", "--json"},
     "review": {"--port", "--no-browser", "--reader", "--host", "--export", "--to", "--audit", "--case", "--json"},
+    "train": {"--labels", "--recipe", "--plan-only", "--folds", "--seed", "--device", "--case", "--jobs", "--json"},
+    "predict": {"--model", "--backend", "--set", "--case", "--jobs", "--scheduler", "--dry-run", "--json"},
     "report": {"--case", "--jobs", "--dry-run", "--json"},
     "features": {
         "--panel",
@@ -67,6 +69,10 @@ PROMISED = {
     "demo": {"--to", "--cases", "--jobs", "--json"},
     "doctor": {"--out", "--json"},
     "config": {"--settings", "--set", "--origins", "--json"},
+    "cohort": {"--index", "--include", "--to", "--rules", "--dry-run", "--json"},
+    "verify": {"--case", "--readers", "--jobs", "--dry-run", "--json"},
+    "release": {"--to", "--public-source", "--case", "--dry-run", "--json"},
+    "fetch": {"--to", "--dry-run", "--json"},
 }
 
 

@@ -12,7 +12,6 @@ from typing import Annotated, Any
 import typer
 
 from uptake.cli.options import Cases, CohortPath, Json
-from uptake.study import SettingsError
 
 EXTRA = ("starlette", "uvicorn")
 
@@ -72,6 +71,8 @@ def export_cases(cohort: Path, tool: str, cases: list[str], to: Path | None, rea
     from uptake.review.handoff import export
 
     if to is None:
+        from uptake.study import SettingsError
+
         raise SettingsError("--export writes into a folder: name it with --to")
     for folder in export(cohort, tool, cases, to, reader):
         typer.echo(f"{folder}: how to start is in README.txt")
@@ -90,4 +91,6 @@ def write_audit(cohort: Path, path: Path) -> None:
 def _need_extra() -> None:
     missing = [name for name in EXTRA if find_spec(name) is None]
     if missing:
+        from uptake.study import SettingsError
+
         raise SettingsError(f"the review needs the extra 'review' ({', '.join(missing)}): pip install 'uptake[review]'")
