@@ -93,6 +93,8 @@ def _best(signal: Floats, air: Bool, body: Floats, axis: int, nearest: float) ->
         return 0.0, 0.0
     alike = np.where(usable, covariance / np.sqrt(np.where(usable, spread, 1)), 0)
     where = int(np.argmax(alike))
+    if alike[where] <= 0:
+        return 0.0, 0.0
     return float(alike[where]), float(covariance[where] / variance[where])
 
 
