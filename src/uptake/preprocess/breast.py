@@ -29,6 +29,9 @@ COLUMN_MM = 1.6
 BOTH_BREASTS_MM = 240.0
 """mm. Images at least so wide from side to side show both breasts; one breast's show 100-200."""
 
+MIDLINE_TIE_MM = 1e-3
+"""mm. A voxel this near to the midline lies on it, so that float noise in an affine decides nothing."""
+
 FEWEST_VOXELS = 8
 """From front to back. Images with fewer show no chest wall behind a breast."""
 
@@ -244,7 +247,7 @@ def _right(
 ) -> tuple[npt.NDArray[np.bool_], tuple[str, ...]]:
     """Where it is right (broadcasts over the columns), and what a person should know of that."""
     if midline is not None:
-        return (x_mm > midline)[:, None, None], ()
+        return (x_mm > midline + MIDLINE_TIE_MM)[:, None, None], ()
     share = (parts == Part.LEFT_BREAST).sum(axis=(1, 2), dtype=np.int64)
     middle = float(np.average(x_mm, weights=share)) if share.any() else float(x_mm.mean())
     lies = "R" if middle > 0 else "L"

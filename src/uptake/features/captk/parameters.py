@@ -43,7 +43,7 @@ class CaptkParameters:
     ngtdm_bins: Annotated[int, "grey levels of the grey tone difference matrix"] = 128
     ngtdm_radius: Annotated[int, "voxels; 0 is the voxel alone (unknown in the published table)"] = 1
     lbp_radius: Annotated[int, "voxels; CaPTk's own code is defined for 1 only"] = 3
-    resampling_mm: Annotated[float, "mm; isotropic grid that the image must be on; 0: the grid it was acquired on"] = 0.0
+    resampling_mm: Annotated[float, "mm; isotropic grid that the image must be on; 0: as it was acquired"] = 0.0
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.families if name not in FAMILY_NAMES]
