@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 PYTEST_ARGS ?=
+TEST_PROCESSES ?= 2
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -28,7 +29,7 @@ demo: $(INSTALLED) viewer  ## a phantom cohort through everything; prints the pa
 torch: $(VENV)/torch.stamp  ## what trains networks, into the same environment (1.5 GB)
 
 test: $(INSTALLED) $(VENV)/torch.stamp viewer  ## the whole test suite; PYTEST_ARGS="-k bias" for a part of it
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile $(PYTEST_ARGS)
 
 check: lint types imports docs test  ## what to run before every commit
 

@@ -230,6 +230,15 @@ ELSEWHERE = {
     Code.PHASES,
     Code.VOI,
     Code.MOTION,  # needs a setting: in the tests of registration
+    Code.CLINICAL,  # tables of patients and of series: in the tests of `uptake cohort`
+    Code.INDEX,
+    Code.FOLDS,  # training and prediction: in the tests of the network
+    Code.LABELS,
+    Code.MODEL,
+    Code.DIVERGED,
+    Code.PATIENT_DATA,  # in the tests of releases and of `uptake fetch`
+    Code.RELEASE,
+    Code.NETWORK,
     Code.FAILED,  # no input: an error of the program, and a killed process
     Code.WORKER_DIED,
 }

@@ -115,7 +115,7 @@ def test_an_approved_mask_changes_the_source_of_the_features_and_nothing_before_
     after = digests(cohort / "cases")
     names = {name for name in after if before.get(name) != after[name]}
     masks = {f"{CASE}/masks/stv.nii.gz", f"{CASE}/masks/stv_acquired.nii.gz", f"{CASE}/masks/stv.json"}
-    assert names - masks <= {f"{CASE}/features.csv", f"{CASE}/report.html", f"{CASE}/thumbnail.png"}
+    assert names - masks <= {f"{CASE}/{name}" for name in ("features.csv", "plots.csv", "report.html", "thumbnail.png")}
     assert masks <= names
     assert done(uptake.run((), cohort)) == {CASE: set(), "PHANTOM-0002": set()}, "a second run does nothing"
     stv = nib.load(cohort / f"cases/{CASE}/masks/stv.nii.gz")
