@@ -15,6 +15,8 @@ from tests.review.conftest import Reader, ball, middle_mm, packed
 
 from uptake.cohort import reading
 from uptake.io import revisions
+from uptake.review.handoff import export
+from uptake.verbs import import_masks
 
 CASE = "/api/cases/OBLIQUE"
 
@@ -141,6 +143,26 @@ def test_a_blind_second_mask_replaces_nobodys_and_the_consensus_replaces_both(
     assert force is not None
     assert force.chain == "consensus"
     assert ab.client.get(CASE).json()["consensus"]["state"] == "approved"
+
+
+def test_a_blind_reader_who_imports_her_mask_replaces_nobodys(
+    asked: tuple[Reader, Reader], cohort: Path, tmp_path: Path
+) -> None:
+    asked[0].decide("OBLIQUE", "approved", 1)
+    export(cohort, "itk-snap", ["OBLIQUE"], tmp_path / "desk", "CD")
+    assert import_masks(cohort, tmp_path / "desk", as_="reader", reader="CD").imported == ("OBLIQUE",)
+    entries = revisions.entries(cohort, "OBLIQUE")
+    assert [e.blind for e in entries if e.reader == "CD"] == [True, True]
+    force = reading.in_force(entries)
+    assert force is not None
+    assert force.chain == "AB"
+
+
+def test_a_readers_name_that_begins_like_a_formula_is_text_in_the_agreement(enter: Callable[[str], Reader]) -> None:
+    for name in ("=AB", "CD"):
+        enter(name).approve_ball("AXIAL", 5.0)
+    (row,) = csv.DictReader(io.StringIO(enter("CD").client.get("/api/agreement.csv").text))
+    assert (row["a"], row["b"], float(row["dice"])) == ("'=AB", "CD", 1.0)
 
 
 def test_a_draft_of_the_consensus_is_nobodys_own_and_hidden_from_a_blind_reader(asked: tuple[Reader, Reader]) -> None:

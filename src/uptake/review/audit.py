@@ -23,11 +23,11 @@ def audit_csv(cohort: Path, reader: str = "") -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(("number", *COLUMNS))
     for entry in sorted(rows, key=lambda item: item.number):
-        writer.writerow([_cell(getattr(entry, name)) for name in ("number", *COLUMNS)])
+        writer.writerow([cell(getattr(entry, name)) for name in ("number", *COLUMNS)])
     return out.getvalue()
 
 
-def _cell(value: object) -> object:
+def cell(value: object) -> object:
     """A text that a spreadsheet would take for a formula is kept as text."""
     if isinstance(value, bool):
         return "true" if value else "false"
