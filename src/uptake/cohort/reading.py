@@ -134,7 +134,8 @@ def in_force(entries: Sequence[Entry]) -> Entry | None:
 def case_state(entries: Sequence[Entry], drafts: bool = False) -> State:
     """How a case stands over all chains. drafts: whether any reader has an unsaved draft.
 
-    A second read that somebody asked for stands until another reader has decided; then the last decision counts.
+    A second read that somebody asked for stands until another reader has decided. Then a mask in force makes the case
+    approved, whoever rejected it beside that; without one the last decision counts.
     """
     if approved(entries, CONSENSUS):
         return "approved"
