@@ -107,6 +107,14 @@ def test_a_blind_reader_gets_a_picture_without_the_first_readers_outline(
     assert abs(column / width - 0.5) < 0.2
 
 
+def test_a_blind_reader_who_asks_for_a_second_read_herself_is_still_shown_nothing(asked: tuple[Reader, Reader]) -> None:
+    cd = asked[1]
+    cd.save_ball("OBLIQUE", 6.0)
+    assert cd.decide("OBLIQUE", "second read", 1).status_code == 200
+    seen = cd.client.get(CASE).json()
+    assert (seen["blind"], {row["reader"] for row in seen["reader"]["history"]}) == (True, {"CD"})
+
+
 def test_after_both_reads_the_pair_is_compared(asked: tuple[Reader, Reader], cohort: Path) -> None:
     ab, cd = asked
     cd.approve_ball("OBLIQUE", 6.0)
