@@ -20,6 +20,8 @@ import { at, bounds } from "./tools.js";
 import { Planes, Solid } from "./viewer.js";
 import { Voi } from "./voi.js";
 
+const EMPTY = { label: "an empty mask", parent: "blank" };
+
 class Case {
   constructor(of, who, grid, began) {
     Object.assign(this, { of, who, grid, began });
@@ -58,7 +60,7 @@ class Case {
     this.refresh();
     one("#loading").hidden = true;
     document.body.dataset.state = "ready";
-    if (start.said) say(start.said, { action: { label: start.other ? "Take the other" : "Start over", run: () => this.startFrom(start.other ?? this.of.starts[0]) } });
+    if (start.said) say(start.said, { action: { label: start.other ? "Take the other" : "Start over", run: () => this.startFrom(start.other ?? this.of.starts[0] ?? EMPTY) } });
     await this.#rest();
   }
 
@@ -121,7 +123,7 @@ class Case {
 
   /** Ask which mask to start from. */
   async chooseStart() {
-    const starts = [...this.of.starts, { label: "an empty mask", parent: "blank" }];
+    const starts = [...this.of.starts, EMPTY];
     const { action, values } = await ask({
       title: "Start from", text: "It takes the place of what is drawn; the change can be undone.",
       fields: [{ name: "start", label: "Mask", kind: "choice", options: starts.map((s, n) => [`${n}`, s.label]) }],
