@@ -110,8 +110,7 @@ class Case {
     try {
       const mask = start.mask ?? (start.url ? await this.#labels(start.url) : new Uint8Array(this.editor.mask.length));
       this.editor.startMask = mask.slice();
-      this.editor.start = start.parent;
-      this.editor.replace(mask, `start from ${start.label}`);
+      this.editor.replace(mask, `start from ${start.label}`, start.parent);
       this.refresh();
       say(`Now from ${start.label}.`);
       return true;
