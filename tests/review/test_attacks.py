@@ -28,8 +28,8 @@ EVERYTHING = (
 TRAVERSALS = (
         "/api/cases/..", "/api/cases/%2e%2e/thumbnail", "/api/cases/..%2f..%2fetc/thumbnail", "/api/cases/%00/report",
         "/api/cases/AXIAL%2f../thumbnail", "/api/cases/./thumbnail", f"{CASE}/volumes/..%2f..%2fstudy.json",
-        f"{CASE}/volumes/%2e%2e", f"{CASE}/revisions/1", f"{CASE}/revisions/-1", "/static/..%2fapp.py",
-        "/static/../app.py", "/static/%2fetc%2fpasswd", "/case/..%2f..", f"{CASE}/combined/..",
+        f"{CASE}/volumes/%2e%2e", f"{CASE}/revisions/1", f"{CASE}/revisions/-1", f"{CASE}/revisions/{'9' * 5000}",
+        "/static/..%2fapp.py", "/static/../app.py", "/static/%2fetc%2fpasswd", "/case/..%2f..", f"{CASE}/combined/..",
 )  # fmt: skip
 
 

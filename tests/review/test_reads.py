@@ -76,7 +76,9 @@ def test_a_decision_on_a_revision_that_is_not_the_newest_seen_is_stale(reader: R
     assert (answer.status_code, answer.json()["winner"]["revision"]) == (409, 2)
 
 
-def test_a_blind_reader_is_shown_nothing_of_the_first_read(asked: tuple[Reader, Reader], cohort: Path) -> None:
+def test_a_blind_reader_is_shown_nothing_of_the_first_read(
+    asked: tuple[Reader, Reader], enter: Callable[[str], Reader], cohort: Path
+) -> None:
     ab, cd = asked
     first = revisions.entries(cohort, "OBLIQUE")[0]
     seen = cd.client.get(CASE).json()
@@ -87,6 +89,7 @@ def test_a_blind_reader_is_shown_nothing_of_the_first_read(asked: tuple[Reader, 
     for path in (f"{CASE}/revisions/{first.number}", f"{CASE}/agreement", f"{CASE}/report", f"{CASE}/combined/union"):
         assert cd.client.get(path).status_code == 403, path
     assert "AB" not in cd.client.get("/api/audit.csv").text
+    assert "AB" not in enter("").client.get("/api/audit.csv").text, "a session without a name opens nothing either"
     body = np.zeros(cd.grid("OBLIQUE").shape, np.uint8)
     assert cd.put_mask("OBLIQUE", body, 0, chain="consensus").status_code == 403
     assert ab.client.get(f"{CASE}/revisions/{first.number}").status_code == 200

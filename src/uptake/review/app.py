@@ -133,7 +133,7 @@ def _routes(bench: Workbench) -> list[Route]:
         route(f"{case}/thumbnail", _thumbnail),
         route(f"{case}/report", _report),
         route(f"{case}/volumes/{{name}}", _volume),
-        route(f"{case}/revisions/{{number:int}}", _revision),
+        route(f"{case}/revisions/{{number}}", _revision),
         route(f"{case}/draft", _draft),
         route(f"{case}/draft", lambda a: JSONResponse(writes.save_draft(a.by(), a.data)), "PUT", -1),
         route(f"{case}/mask", lambda a: JSONResponse(writes.save_mask(a.by(), a.data)), "PUT", -1),
@@ -217,8 +217,8 @@ def _volume(asked: Asked) -> Response:
 
 def _revision(asked: Asked) -> Response:
     entries = revisions.entries(asked.path, asked.folder.name)
-    number = asked.request.path_params["number"]
-    found = next((e for e in entries if e.number == number and e.action in reading.REVISIONS), None)
+    number = _numbers(asked.request.path_params["number"])
+    found = next((e for e in entries if [e.number] == number and e.action in reading.REVISIONS), None)
     if found is None:
         raise Bad(404, "there is no such revision", "see the case's history")
     if reading.is_blind(entries, asked.reader) and found.reader != asked.reader:

@@ -13,11 +13,14 @@ from uptake.io.revisions import COLUMNS
 TRIGGERS = ("=", "+", "-", "@", "\t", "\r")
 
 
-def audit_csv(cohort: Path, reader: str = "") -> str:
-    """The log as CSV, oldest first. A case that `reader` still has to read blind shows her own rows only."""
+def audit_csv(cohort: Path, reader: str | None = None) -> str:
+    """The log as CSV, oldest first. A case that `reader` still has to read blind shows her own rows only.
+
+    reader: whose session asks, '' for one without a name yet; None: all of it, for whoever holds the cohort.
+    """
     rows = []
     for entries in revisions.by_case(revisions.entries(cohort)).values():
-        blind = bool(reader) and reading.is_blind(entries, reader)
+        blind = reader is not None and reading.is_blind(entries, reader)
         rows += [entry for entry in entries if not blind or entry.reader == reader]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
