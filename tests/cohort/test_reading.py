@@ -84,6 +84,12 @@ def test_a_second_read_is_blind_until_the_second_reader_has_decided() -> None:
     assert reading.second_read_by(done) is None
 
 
+def test_asking_for_a_second_read_while_blind_opens_nothing() -> None:
+    both = log(("AB", "saved"), ("AB", "second read"), ("CD", "saved"), ("CD", "second read", BLIND))
+    assert reading.is_blind(both, "CD")
+    assert not reading.is_blind(both, "AB"), "she asked first"
+
+
 def test_a_wish_that_was_taken_back_blinds_nobody() -> None:
     entries = log(("AB", "saved"), ("AB", "second read"), ("AB", "waiting"))
     assert not reading.is_blind(entries, "CD")

@@ -84,12 +84,19 @@ def test_drafts_change_in_place_and_their_etags_never_come_back(tmp_path: Path) 
     draft = Draft(0, "", 1.0, "stv_proposal", 0, 0.5, b"voxels")
     first = revisions.save_draft(tmp_path, "ONE", "AB", draft)
     assert revisions.drafts(tmp_path) == {"ONE": ("AB",)}
-    revisions.drop_draft(tmp_path, "ONE", "AB")
+    revisions.save_revision(tmp_path, FIRST, labels(3), 0, None)
+    assert revisions.read_draft(tmp_path, "ONE", "AB") is None, "a save ends its draft"
     second = revisions.save_draft(tmp_path, "ONE", "AB", draft)
     assert second.etag != first.etag
     with pytest.raises(Stale):
         revisions.save_draft(tmp_path, "ONE", "AB", first)
     assert revisions.read_draft(tmp_path, "ONE", "AB") == second
+
+
+def test_a_revision_that_was_made_elsewhere_leaves_the_draft_in_the_browser(tmp_path: Path) -> None:
+    draft = revisions.save_draft(tmp_path, "ONE", "AB", Draft(0, "", 1.0, "stv_proposal", 0, 0.5, b"voxels"))
+    revisions.save_revision(tmp_path, FIRST, labels(3), None, None)
+    assert revisions.read_draft(tmp_path, "ONE", "AB") == draft
 
 
 def test_it_is_kept_in_write_ahead_mode_and_synchronous(tmp_path: Path) -> None:

@@ -28,8 +28,8 @@ EVERYTHING = (
 TRAVERSALS = (
         "/api/cases/..", "/api/cases/%2e%2e/thumbnail", "/api/cases/..%2f..%2fetc/thumbnail", "/api/cases/%00/report",
         "/api/cases/AXIAL%2f../thumbnail", "/api/cases/./thumbnail", f"{CASE}/volumes/..%2f..%2fstudy.json",
-        f"{CASE}/volumes/%2e%2e", f"{CASE}/revisions/1", f"{CASE}/revisions/-1", "/static/..%2fapp.py",
-        "/static/../app.py", "/static/%2fetc%2fpasswd", "/case/..%2f..", f"{CASE}/combined/..",
+        f"{CASE}/volumes/%2e%2e", f"{CASE}/revisions/1", f"{CASE}/revisions/-1", f"{CASE}/revisions/{'9' * 5000}",
+        "/static/..%2fapp.py", "/static/../app.py", "/static/%2fetc%2fpasswd", "/case/..%2f..", f"{CASE}/combined/..",
 )  # fmt: skip
 
 
@@ -93,9 +93,14 @@ def test_a_foreign_host_is_not_answered_even_with_the_cookie(reader: Reader, ben
     assert "AXIAL" not in answer.text
 
 
-@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1", "https://{host}", None])
+@pytest.mark.parametrize(
+    "origin",
+    ["http://evil.example", "null", "http://127.0.0.1:1", "http://localhost:{port}", "https://{host}", None],
+)
 def test_a_write_from_a_foreign_origin_is_refused(reader: Reader, base: str, origin: str | None) -> None:
-    headers = {"if-match": '"0"', "x-uptake": "1", "origin": (origin or "").format(host=base.removeprefix("http://"))}
+    host = base.removeprefix("http://")
+    said = (origin or "").format(host=host, port=host.rpartition(":")[2])
+    headers = {"if-match": '"0"', "x-uptake": "1", "origin": said}
     if origin is None:
         del reader.client.headers["origin"]
         del headers["origin"]
@@ -146,6 +151,13 @@ def test_a_mask_of_another_grid_is_refused(reader: Reader) -> None:
 
 def test_a_mask_with_unknown_labels_is_refused(reader: Reader) -> None:
     assert reader.put(f"{CASE}/mask", packed(np.full(VOXELS, 3, np.uint8)), 0).status_code == 422
+
+
+def test_half_a_character_in_a_comment_is_refused(reader: Reader) -> None:
+    reader.save_ball("AXIAL", 5.0)
+    body = rb'{"state": "second read", "comment": "\ud800"}'
+    answer = reader.client.put(f"{CASE}/decision", content=body, headers={"if-match": '"1"'})
+    assert answer.status_code == 422
 
 
 def test_a_stale_save_is_refused_and_told_who_won(reader: Reader) -> None:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pydicom
 import pytest
 import SimpleITK
-from tests.review.conftest import GRIDS, Reader, ball, middle_mm
+from tests.review.conftest import GRIDS, Reader, ball, middle_mm, packed
 
 from uptake.cohort import reading
 from uptake.io import revisions
@@ -149,6 +149,29 @@ def test_a_nrrd_that_asks_for_too_much_or_for_another_file_is_refused(reader: Re
     assert upload(reader, "AXIAL", "x.nrrd", huge).status_code == 413
     other = b"NRRD0004\ntype: unsigned char\ndimension: 3\nsizes: 2 2 2\nencoding: raw\ndata file: /etc/passwd\n\n"
     assert upload(reader, "AXIAL", "x.nrrd", other).status_code == 422
+    endless = b"NRRD0004\ntype: unsigned char\ndimension: 3\nsizes: " + b"9" * 5000 + b" 1 1\nencoding: raw\n\n"
+    assert upload(reader, "AXIAL", "x.nrrd", endless).status_code == 422
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"NRRD0004\r\ntype: double\r\ndimension: 3\r\nsizes: 9999 9999 9999\r\nencoding: raw\r\n\r\n\nsizes: 1 1 1\n\n",
+        b"NRRD0004\ntype: double\ndimension: 3\nsizes: 9999 9999 9999\n# \x85sizes: 1 1 1\nencoding: raw\n\n",
+    ],
+    ids=["after the header", "in a comment"],
+)
+def test_a_size_that_a_nrrd_only_pretends_to_have_is_not_believed(reader: Reader, header: bytes) -> None:
+    assert upload(reader, "AXIAL", "x.nrrd", header).status_code == 413
+
+
+def test_an_import_beside_the_browser_leaves_the_draft_there(reader: Reader, cohort: Path, tmp_path: Path) -> None:
+    export(cohort, "itk-snap", ["AXIAL"], tmp_path / "out")
+    nothing = packed(np.zeros(reader.grid("AXIAL").shape, np.uint8))
+    assert reader.put("/api/cases/AXIAL/draft", nothing, 0).status_code == 200
+    assert import_masks(cohort, tmp_path / "out", as_="reader", reader="AB").imported == ("AXIAL",)
+    seen = reader.client.get("/api/cases/AXIAL").json()
+    assert (seen["draft"]["base"], seen["reader"]["revision"]) == (0, 1)
 
 
 def _write_seg(highdicom, drawn: npt.NDArray[np.bool_], path: Path) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001

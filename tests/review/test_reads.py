@@ -15,6 +15,8 @@ from tests.review.conftest import Reader, ball, middle_mm, packed
 
 from uptake.cohort import reading
 from uptake.io import revisions
+from uptake.review.handoff import export
+from uptake.verbs import import_masks
 
 CASE = "/api/cases/OBLIQUE"
 
@@ -74,7 +76,9 @@ def test_a_decision_on_a_revision_that_is_not_the_newest_seen_is_stale(reader: R
     assert (answer.status_code, answer.json()["winner"]["revision"]) == (409, 2)
 
 
-def test_a_blind_reader_is_shown_nothing_of_the_first_read(asked: tuple[Reader, Reader], cohort: Path) -> None:
+def test_a_blind_reader_is_shown_nothing_of_the_first_read(
+    asked: tuple[Reader, Reader], enter: Callable[[str], Reader], cohort: Path
+) -> None:
     ab, cd = asked
     first = revisions.entries(cohort, "OBLIQUE")[0]
     seen = cd.client.get(CASE).json()
@@ -85,6 +89,7 @@ def test_a_blind_reader_is_shown_nothing_of_the_first_read(asked: tuple[Reader, 
     for path in (f"{CASE}/revisions/{first.number}", f"{CASE}/agreement", f"{CASE}/report", f"{CASE}/combined/union"):
         assert cd.client.get(path).status_code == 403, path
     assert "AB" not in cd.client.get("/api/audit.csv").text
+    assert "AB" not in enter("").client.get("/api/audit.csv").text, "a session without a name opens nothing either"
     body = np.zeros(cd.grid("OBLIQUE").shape, np.uint8)
     assert cd.put_mask("OBLIQUE", body, 0, chain="consensus").status_code == 403
     assert ab.client.get(f"{CASE}/revisions/{first.number}").status_code == 200
@@ -103,6 +108,14 @@ def test_a_blind_reader_gets_a_picture_without_the_first_readers_outline(
     height, width = picture.shape
     assert abs(row / height - 0.5) < 0.2, "the lesion lies in the middle"
     assert abs(column / width - 0.5) < 0.2
+
+
+def test_a_blind_reader_who_asks_for_a_second_read_herself_is_still_shown_nothing(asked: tuple[Reader, Reader]) -> None:
+    cd = asked[1]
+    cd.save_ball("OBLIQUE", 6.0)
+    assert cd.decide("OBLIQUE", "second read", 1).status_code == 200
+    seen = cd.client.get(CASE).json()
+    assert (seen["blind"], {row["reader"] for row in seen["reader"]["history"]}) == (True, {"CD"})
 
 
 def test_after_both_reads_the_pair_is_compared(asked: tuple[Reader, Reader], cohort: Path) -> None:
@@ -141,6 +154,26 @@ def test_a_blind_second_mask_replaces_nobodys_and_the_consensus_replaces_both(
     assert force is not None
     assert force.chain == "consensus"
     assert ab.client.get(CASE).json()["consensus"]["state"] == "approved"
+
+
+def test_a_blind_reader_who_imports_her_mask_replaces_nobodys(
+    asked: tuple[Reader, Reader], cohort: Path, tmp_path: Path
+) -> None:
+    asked[0].decide("OBLIQUE", "approved", 1)
+    export(cohort, "itk-snap", ["OBLIQUE"], tmp_path / "desk", "CD")
+    assert import_masks(cohort, tmp_path / "desk", as_="reader", reader="CD").imported == ("OBLIQUE",)
+    entries = revisions.entries(cohort, "OBLIQUE")
+    assert [e.blind for e in entries if e.reader == "CD"] == [True, True]
+    force = reading.in_force(entries)
+    assert force is not None
+    assert force.chain == "AB"
+
+
+def test_a_readers_name_that_begins_like_a_formula_is_text_in_the_agreement(enter: Callable[[str], Reader]) -> None:
+    for name in ("=AB", "CD"):
+        enter(name).approve_ball("AXIAL", 5.0)
+    (row,) = csv.DictReader(io.StringIO(enter("CD").client.get("/api/agreement.csv").text))
+    assert (row["a"], row["b"], float(row["dice"])) == ("'=AB", "CD", 1.0)
 
 
 def test_a_draft_of_the_consensus_is_nobodys_own_and_hidden_from_a_blind_reader(asked: tuple[Reader, Reader]) -> None:

@@ -135,6 +135,31 @@ def test_a_draft_of_another_tab_is_not_written_over_unseen(reader: Reader) -> No
     assert reader.put("/api/cases/AXIAL/draft", body).status_code == 428
 
 
+def test_a_draft_is_told_of_the_revision_that_its_page_had_seen(reader: Reader) -> None:
+    body = packed(np.zeros(reader.grid("AXIAL").shape, np.uint8))
+    reader.save_ball("AXIAL", 5.0)
+    for base, kept in ((0, 0), (1, 1), (7, 1), ("", 1), ("x", 1), ("9" * 5000, 1)):
+        seen = reader.client.get("/api/cases/AXIAL").json()["draft"]
+        etag = seen["etag"].strip('"') if seen else 0
+        assert reader.put("/api/cases/AXIAL/draft", body, etag, base=base).status_code == 200
+        assert reader.client.get("/api/cases/AXIAL").json()["draft"]["base"] == kept
+
+
+def test_a_page_whose_reader_was_changed_in_another_tab_writes_nothing_in_the_others_name(
+    reader: Reader, cohort: Path
+) -> None:
+    reader.client.headers["x-uptake-reader"] = "AB"
+    reader.save_ball("AXIAL", 5.0)
+    assert reader.client.put("/api/session", json={"reader": "Dr Ä"}).status_code == 200
+    body = packed(np.zeros(reader.grid("AXIAL").shape, np.uint8))
+    for name in ("mask", "draft"):
+        assert reader.put(f"/api/cases/AXIAL/{name}", body, 0).status_code == 403
+    assert reader.decide("AXIAL", "approved", 1).status_code == 403
+    assert [e.reader for e in revisions.entries(cohort)] == ["AB"]
+    reader.client.headers["x-uptake-reader"] = "Dr%20%C3%84"
+    assert reader.save_ball("AXIAL", 5.0)["reader"] == "Dr Ä"
+
+
 def test_a_save_ends_its_draft(reader: Reader) -> None:
     grid = reader.grid("AXIAL")
     reader.put("/api/cases/AXIAL/draft", packed(np.zeros(grid.shape, np.uint8)), 0)

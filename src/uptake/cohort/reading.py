@@ -134,7 +134,8 @@ def in_force(entries: Sequence[Entry]) -> Entry | None:
 def case_state(entries: Sequence[Entry], drafts: bool = False) -> State:
     """How a case stands over all chains. drafts: whether any reader has an unsaved draft.
 
-    A second read that somebody asked for stands until another reader has decided; then the last decision counts.
+    A second read that somebody asked for stands until another reader has decided. Then a mask in force makes the case
+    approved, whoever rejected it beside that; without one the last decision counts.
     """
     if approved(entries, CONSENSUS):
         return "approved"
@@ -162,9 +163,14 @@ def second_read_by(entries: Sequence[Entry]) -> str | None:
 
 
 def is_blind(entries: Sequence[Entry], reader: str) -> bool:
-    """Whether a reader must not see the others' work on this case: a second read was asked of her, still undecided."""
+    """Whether a reader must not see the others' work on this case: a second read was asked of her, still undecided.
+
+    Who asks for one herself, having seen the case openly, is not blinded by another's wish; asking while blind does not
+    open anything.
+    """
     asked = any(e.reader != reader for e in _asked(entries))
-    return asked and not any(e.reader == reader and e.action in (*_ENDS, "second read") for e in entries)
+    own = [e for e in entries if e.reader == reader]
+    return asked and not any(e.action in _ENDS or (e.action == "second read" and not e.blind) for e in own)
 
 
 def images_state(entries: Sequence[Entry]) -> tuple[Images, str]:

@@ -110,7 +110,8 @@ def writing(cohort: Path) -> Iterator[sqlite3.Connection]:
         try:
             yield connection
         except BaseException:
-            connection.execute("ROLLBACK")
+            if connection.in_transaction:  # a full disk has ended it already
+                connection.execute("ROLLBACK")
             raise
         connection.execute("COMMIT")
 
@@ -150,10 +151,11 @@ def append(connection: sqlite3.Connection, entry: Entry) -> Entry:
 
 
 def save_revision(cohort: Path, entry: Entry, mask: Volume, expected: int | None, acquired: Volume | None) -> Entry:
-    """Add a revision to its chain, whole or not at all: first the file, then the row. Drafts of the chain end with it.
+    """Add a revision to its chain, whole or not at all: first the file, then the row.
 
     mask: uint8 labels on the 1 mm grid. acquired: the same on the acquired grid where it was drawn there; else None.
-    expected: the number of the revision that this one was made on (0: none); None: whichever is newest.
+    expected: the number of the revision that this one was made on (0: none), and the chain's draft ends with it; None:
+    whichever is newest, made elsewhere (imported), so that a draft in a browser stays.
     Raises `Stale` when the chain has moved on.
     """
     files = [keep_mask(cohort, mask)] + ([keep_mask(cohort, acquired)] if acquired else [])
@@ -171,7 +173,8 @@ def save_revision(cohort: Path, entry: Entry, mask: Volume, expected: int | None
             satellites_cc=label_cc(mask, SATELLITE),
             details=files[1] if acquired else "",
         )
-        connection.execute("DELETE FROM drafts WHERE case_id = ? AND chain = ?", (entry.case_id, entry.chain))
+        if expected is not None:
+            connection.execute("DELETE FROM drafts WHERE case_id = ? AND chain = ?", (entry.case_id, entry.chain))
         return append(connection, made)
 
 
@@ -256,12 +259,6 @@ def save_draft(cohort: Path, case_id: str, chain: str, draft: Draft) -> Draft:
             "INSERT OR REPLACE INTO drafts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (case_id, chain, *_fields(saved))
         )
         return saved
-
-
-def drop_draft(cohort: Path, case_id: str, chain: str) -> None:
-    """Forget a chain's draft."""
-    with writing(cohort) as connection:
-        connection.execute("DELETE FROM drafts WHERE case_id = ? AND chain = ?", (case_id, chain))
 
 
 def drafts(cohort: Path) -> Mapping[str, tuple[str, ...]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -109,21 +109,24 @@ def masks_current(done: Readings) -> bool:
     found = reading.in_force(done.entries)
     there = [(done.folder / name).is_file() for name in (*READER_MASKS, ORIGIN_FILE)]
     if found is None:
-        return not any(there)
+        return not there[-1]  # a mask without its origin is nobody's here: it was laid there by hand, and stays
     return all(there) and read_value(MaskOrigin, done.folder / ORIGIN_FILE) == _origin(found)
 
 
 def write_masks(done: Readings, resample: Resample) -> None:
-    """Make the mask files of a case what the record says: the approved mask on both grids, or none."""
+    """Make the mask files of a case what the record says: the approved mask on both grids, or none.
+
+    Whatever dies in between, the origin beside the masks says that they are the record's, and the next run goes on.
+    """
     if masks_current(done) or not (done.folder / "study.json").is_file():
         return
     found = reading.in_force(done.entries)
-    (done.folder / ORIGIN_FILE).unlink(missing_ok=True)
     if found is None:
-        for name in READER_MASKS:
+        for name in (*READER_MASKS, ORIGIN_FILE):
             (done.folder / name).unlink(missing_ok=True)
         return
     both = approved_mask(done, found, resample)
+    write_value(replace(_origin(found), sha256=""), done.folder / ORIGIN_FILE)
     write_volume(both.acquired, done.folder / READER_MASKS[1])
     write_volume(both.isotropic, done.folder / READER_MASKS[0])
     write_value(_origin(found), done.folder / ORIGIN_FILE)
@@ -161,7 +164,7 @@ def _row(case_id: str, entries: Sequence[Entry]) -> ReviewRow:
     quality, corrupted = reading.rating(entries)
     return ReviewRow(
         case_id, images, images_reason, reading.case_state(entries),
-        "; ".join(dict.fromkeys(e.reader for e in entries)), mask.chain if mask else "",
+        "; ".join(dict.fromkeys(e.reader for e in entries if e.reader)), mask.chain if mask else "",
         mask.revision if mask else None, mask.volume_cc if mask else None, mask.satellites_cc if mask else None,
         quality, corrupted, decided.reason if decided else "", decided.comment if decided else "",
     )  # fmt: skip

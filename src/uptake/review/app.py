@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 from starlette.applications import Starlette
@@ -34,6 +35,9 @@ from uptake.study import CohortError, Refusal, SettingsError
 from uptake.volume import Volume
 
 NIFTI = "application/octet-stream"
+READER_HEADER = "x-uptake-reader"
+"""Who the page says is reading, percent-encoded: a write of a page that another name has overtaken is refused."""
+DIGITS = 9
 REPORT_POLICY = (
     "sandbox allow-scripts; default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
 )
@@ -80,6 +84,9 @@ class Asked:
         """Who writes on which chain, with what she has seen. Raises `Bad` where no reader was named."""
         if not self.reader:
             raise Bad(403, "nobody has said who is reading", "give a reader's name first")
+        page = self.request.headers.get(READER_HEADER)
+        if page is not None and unquote(page) != self.reader:  # a name given in one tab is that of all tabs
+            raise Bad(403, f"this browser reads as {self.reader} now", "load the page again")
         query, tag = self.request.query_params, self.request.headers.get("if-match")
         number = (tag or "").removeprefix("W/").strip('"')
         if tag is not None and not (number.isascii() and number.isdigit() and len(number) <= 18):
@@ -87,9 +94,9 @@ class Asked:
         chain = writes.chain_name(query.get("chain", ""), self.reader)
         if chain == CONSENSUS and reading.is_blind(revisions.entries(self.path, self.folder.name), self.reader):
             raise Bad(403, "a blind second read has no part in the consensus yet", "decide on your own read first")
-        start = query.get("start", "")
+        seconds, base = _seconds(query.get("active", "0")), _numbers(query.get("base", ""))
         return writes.By(self.path, self.folder, self.reader, chain, None if tag is None else int(number),
-                         _seconds(query.get("active", "0")), start)  # fmt: skip
+                         seconds, query.get("start", ""), base[0] if base else None)  # fmt: skip
 
 
 Answer = Callable[[Asked], Response]
@@ -113,8 +120,8 @@ def _routes(bench: Workbench) -> list[Route]:
 
     case = "/api/cases/{case_id}"
     found = [
-        route("/", lambda a: a.bench.pages.page("index.html")),
-        route("/case/{case_id}", lambda a: a.bench.pages.page("case.html")),
+        route("/", lambda a: a.bench.pages.static("index.html")),
+        route("/case/{case_id}", lambda a: a.bench.pages.static("case.html")),
         route("/static/{name:path}", lambda a: a.bench.pages.static(a.request.path_params["name"])),
         route("/favicon.ico", lambda a: a.bench.pages.static("favicon.svg")),
         route("/api/session", _session),
@@ -126,10 +133,9 @@ def _routes(bench: Workbench) -> list[Route]:
         route(f"{case}/thumbnail", _thumbnail),
         route(f"{case}/report", _report),
         route(f"{case}/volumes/{{name}}", _volume),
-        route(f"{case}/revisions/{{number:int}}", _revision),
+        route(f"{case}/revisions/{{number}}", _revision),
         route(f"{case}/draft", _draft),
         route(f"{case}/draft", lambda a: JSONResponse(writes.save_draft(a.by(), a.data)), "PUT", -1),
-        route(f"{case}/draft", _drop_draft, "DELETE"),
         route(f"{case}/mask", lambda a: JSONResponse(writes.save_mask(a.by(), a.data)), "PUT", -1),
         route(f"{case}/decision", lambda a: JSONResponse(writes.decide(a.by(), parsed(a.data))), "PUT"),
         route(f"{case}/images", lambda a: JSONResponse(writes.judge_images(a.by(), parsed(a.data))), "PUT"),
@@ -182,7 +188,7 @@ def _endpoint(bench: Workbench, answer: Answer, limit: int) -> Callable[[Request
 
 
 def _session(asked: Asked) -> Response:
-    names = sorted({e.reader for e in revisions.entries(asked.path)})
+    names = sorted({e.reader for e in revisions.entries(asked.path)} - {""})
     return JSONResponse({"reader": asked.reader or None, "readers": names, "version": metadata.version("uptake"),
                          "cohort": asked.path.resolve().name})  # fmt: skip
 
@@ -211,8 +217,8 @@ def _volume(asked: Asked) -> Response:
 
 def _revision(asked: Asked) -> Response:
     entries = revisions.entries(asked.path, asked.folder.name)
-    number = asked.request.path_params["number"]
-    found = next((e for e in entries if e.number == number and e.action in reading.REVISIONS), None)
+    number = _numbers(asked.request.path_params["number"])
+    found = next((e for e in entries if [e.number] == number and e.action in reading.REVISIONS), None)
     if found is None:
         raise Bad(404, "there is no such revision", "see the case's history")
     if reading.is_blind(entries, asked.reader) and found.reader != asked.reader:
@@ -228,12 +234,6 @@ def _draft(asked: Asked) -> Response:
     if found is None:
         raise Bad(404, "there is no draft", "start from a mask of the case")
     return _nifti(asked, nifti_bytes(_labels(found.voxels, asked.folder)))
-
-
-def _drop_draft(asked: Asked) -> Response:
-    by = asked.by()
-    revisions.drop_draft(asked.path, by.case_id, by.chain)
-    return JSONResponse({"draft": None})
 
 
 def _curve(asked: Asked) -> Response:
@@ -341,7 +341,8 @@ def _csv(text: str, name: str) -> Response:
 
 def _numbers(text: str) -> list[int]:
     parts = text.split(",")
-    return [int(part) for part in parts] if all(part.isascii() and part.isdigit() for part in parts) else []
+    plain = all(part.isascii() and part.isdigit() and len(part) <= DIGITS for part in parts)
+    return [int(part) for part in parts] if plain else []
 
 
 def _file(path: Path, kind: str) -> Response:

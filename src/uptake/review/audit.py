@@ -13,21 +13,24 @@ from uptake.io.revisions import COLUMNS
 TRIGGERS = ("=", "+", "-", "@", "\t", "\r")
 
 
-def audit_csv(cohort: Path, reader: str = "") -> str:
-    """The log as CSV, oldest first. A case that `reader` still has to read blind shows her own rows only."""
+def audit_csv(cohort: Path, reader: str | None = None) -> str:
+    """The log as CSV, oldest first. A case that `reader` still has to read blind shows her own rows only.
+
+    reader: whose session asks, '' for one without a name yet; None: all of it, for whoever holds the cohort.
+    """
     rows = []
     for entries in revisions.by_case(revisions.entries(cohort)).values():
-        blind = bool(reader) and reading.is_blind(entries, reader)
+        blind = reader is not None and reading.is_blind(entries, reader)
         rows += [entry for entry in entries if not blind or entry.reader == reader]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(("number", *COLUMNS))
     for entry in sorted(rows, key=lambda item: item.number):
-        writer.writerow([_cell(getattr(entry, name)) for name in ("number", *COLUMNS)])
+        writer.writerow([cell(getattr(entry, name)) for name in ("number", *COLUMNS)])
     return out.getvalue()
 
 
-def _cell(value: object) -> object:
+def cell(value: object) -> object:
     """A text that a spreadsheet would take for a formula is kept as text."""
     if isinstance(value, bool):
         return "true" if value else "false"

@@ -60,6 +60,8 @@ def text(values: dict[str, Any], name: str) -> str:
     value = values.get(name) or ""
     if not isinstance(value, str) or len(value) > TEXT_LENGTH:
         raise Bad(422, f"{name} is no text of at most {TEXT_LENGTH} characters")
+    if any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise Bad(422, f"{name} holds half a character, which cannot be kept", "send whole characters")
     return value
 
 

@@ -13,6 +13,7 @@ from uptake.cohort import reading
 from uptake.cohort.overlap import Agreement, Rule, agree, combined
 from uptake.cohort.reading import CONSENSUS, Entry
 from uptake.io import revisions
+from uptake.review.audit import cell
 from uptake.review.bodies import Bad
 from uptake.review.volumes import nifti_bytes
 from uptake.volume import Volume
@@ -58,7 +59,8 @@ def agreement_csv(cohort: Path, reader: str) -> str:
     writer.writeheader()
     for case_id, entries in sorted(revisions.by_case(revisions.entries(cohort)).items()):
         if not reading.is_blind(entries, reader):
-            writer.writerows({"case_id": case_id, **pair} for pair in compared(cohort, case_id, entries)["pairs"])
+            for pair in compared(cohort, case_id, entries)["pairs"]:
+                writer.writerow({name: cell(value) for name, value in {"case_id": case_id, **pair}.items()})
     return out.getvalue()
 
 

@@ -44,6 +44,7 @@ LABELS = """\
 DEFLATED = "1.2.840.10008.1.2.1.99"
 VOXEL_BYTES = 8
 HEADROOM = 2**20
+DIGITS = 9
 
 
 def export(cohort: Path, tool: str, cases: list[str], to: Path, reader: str = "") -> tuple[Path, ...]:
@@ -151,10 +152,12 @@ def _bounded(data: bytes, suffix: str, folder: Path) -> bytes:
 
 def _check_nrrd(data: bytes, most: int) -> None:
     """A NRRD header must not ask for more voxels than the case has, nor for another file."""
-    header = data[:HEADROOM].partition(b"\n\n")[0].decode("latin-1").splitlines()
+    lines = [line.rstrip("\r") for line in data[:HEADROOM].decode("latin-1").split("\n")]
+    header = lines[: lines.index("")] if "" in lines else lines  # as ITK reads it: up to the first empty line
     said = {key.strip().lower(): value.strip() for key, _, value in (line.partition(":") for line in header[1:])}
     sizes = said.get("sizes", "").split()
-    if not data.startswith(b"NRRD") or not all(size.isdigit() for size in sizes) or not sizes:
+    plain = all(size.isascii() and size.isdigit() and len(size) <= DIGITS for size in sizes)
+    if not data.startswith(b"NRRD") or not plain or not sizes:
         raise Bad(422, "a file that is no NRRD", "save the segmentation again")
     if {"data file", "datafile"} & set(said):
         raise Bad(422, "a NRRD header whose voxels lie in another file", "save it as one file")
@@ -167,9 +170,9 @@ def _check_dicom(path: Path, folder: Path) -> None:
         if pydicom.filereader.read_file_meta_info(path).get("TransferSyntaxUID") == DEFLATED:
             raise Bad(413, "a deflated DICOM file", "export the segmentation uncompressed")
         head = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["Rows", "Columns", "NumberOfFrames"])
-    except (InvalidDicomError, EOFError, ValueError) as error:
+        voxels = int(head.get("Rows") or 0) * int(head.get("Columns") or 0) * int(head.get("NumberOfFrames") or 1)
+    except (InvalidDicomError, EOFError, TypeError, ValueError) as error:  # TypeError: several values in one
         raise Bad(422, "a file that is no DICOM file", "export the segmentation again") from error
-    voxels = int(head.get("Rows", 0)) * int(head.get("Columns", 0)) * int(head.get("NumberOfFrames", 1) or 1)
     if voxels > 2 * _most_voxels(folder):  # overlapping segments have frames of their own
         raise Bad(413, f"a segmentation of {voxels} voxels", "export it on the case's own images")
 

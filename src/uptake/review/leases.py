@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 SECONDS = 120.0
-"""The page says every 30 s that a case is still open."""
+"""The page says every minute that a case is still open."""
 
 
 @dataclass

@@ -32,10 +32,6 @@ class Pages:
 
     files: dict[str, Path] = field(default_factory=listed)
 
-    def page(self, name: str) -> Response:
-        """One of the pages."""
-        return self.static(name)
-
     def static(self, name: str) -> Response:
         """A file of the list; a script or style is asked for again after each start. Raises `Bad` 404."""
         path = self.files.get(name)

@@ -20,7 +20,10 @@ from uptake.volume import Volume
 
 @dataclass(frozen=True)
 class By:
-    """Who does something in which case, on which chain, seeing which revision of it."""
+    """Who does something in which case, on which chain, seeing which revision of it.
+
+    base: the revision that a draft was drawn on, where the page says so.
+    """
 
     cohort: Path
     folder: Path
@@ -29,6 +32,7 @@ class By:
     seen: int | None
     seconds_active: float = 0.0
     start: str = ""
+    base: int | None = None
 
     @property
     def case_id(self) -> str:
@@ -43,7 +47,8 @@ def save_draft(by: By, data: bytes) -> dict[str, Any]:
     volume = revisions.label_cc(mask, revisions.PRIMARY)
     entries = revisions.entries(by.cohort, by.case_id)
     newest = reading.latest_revision(entries, by.chain)
-    base = newest.revision if newest else 0
+    last = newest.revision if newest else 0
+    base = last if by.base is None else min(by.base, last)
     draft = Draft(by.seen or 0, "", by.seconds_active, by.start, base, volume, data)
     try:
         saved = revisions.save_draft(by.cohort, by.case_id, by.chain, draft)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from uptake.cohort.reading import CONSENSUS, Entry, decided, valid_name
+from uptake.cohort.reading import CONSENSUS, Entry, decided, is_blind, valid_name
 from uptake.io import revisions
 from uptake.io.dicom.seg import read_seg
 from uptake.io.forms import StudyFile
@@ -149,12 +149,13 @@ def resample_labels(labels: Volume, grid: Grid, rule: MaskRule) -> Volume:
 def approve_import(cohort: Cohort, case_id: str, both: BothGrids, reader: str, path: Path) -> Entry:
     """A revision of that reader from a file, and her approval of it; the revision as it stands in the log."""
     words = f"imported from {path.name}, SHA-256 {hashlib.sha256(path.read_bytes()).hexdigest()}"
-    made = Entry("imported", case_id, reader, chain=reader, parent=f"file {path.name}", comment=words)
+    blind = is_blind(revisions.entries(cohort.path, case_id), reader)
+    made = Entry("imported", case_id, reader, chain=reader, parent=f"file {path.name}", comment=words, blind=blind)
     saved = revisions.save_revision(
         cohort.path, made, both.isotropic, None, both.acquired if both.drawn_acquired else None
     )
     with revisions.writing(cohort.path) as connection:
-        revisions.append(connection, replace(decided("approved", reader, saved), comment=words))
+        revisions.append(connection, replace(decided("approved", reader, saved), comment=words, blind=blind))
     return saved
 
 

@@ -56,6 +56,17 @@ def test_a_reader_works_with_the_keyboard_alone(page: Page, cohort: Path) -> Non
     page.until("globalThis.uptake?.caseId", "SAGITTAL")  # the next that waits
 
 
+def test_undoing_another_start_takes_back_what_the_mask_is_said_to_be_drawn_from(page: Page) -> None:
+    page.case("AXIAL")
+    first = page.ask("uptake.editor.start")
+    page.ask("uptake.startFrom({ label: 'an empty mask', parent: 'blank' })")
+    assert page.ask("uptake.editor.start") == "blank"
+    page.press("Control+z")
+    assert page.ask("uptake.editor.start") == first
+    page.press("Control+y")
+    assert page.ask("uptake.editor.start") == "blank"
+
+
 def test_images_are_rejected_only_with_a_reason_in_the_same_log(page: Page, cohort: Path) -> None:
     page.case("AXIAL")
     page.press("Shift+Y")
@@ -82,6 +93,11 @@ def test_a_rejection_needs_a_reason_and_is_in_the_log_with_rating_and_corruption
     page.tab.click("[data-act=takeBack]")
     page.until("uptake.of.reader.state", "waiting")
     assert actions(cohort, "AXIAL") == ["rejected", "waiting"]
+    page.until("uptake.decider.busy", False)
+    page.tab.click("text=Image is corrupted")
+    page.press("y")
+    page.until("uptake.of.images.state", "accepted")
+    assert revisions.entries(cohort, "AXIAL")[-1].corrupted is False, "a mark that is taken out stays out"
 
 
 def test_a_script_in_a_comment_is_shown_as_text(page: Page, tabs: Callable[..., Page], link: str) -> None:
@@ -115,6 +131,37 @@ def test_of_two_who_race_the_second_is_told_who_won_and_both_revisions_stay(
     other.tab.click("dialog [data-action=over]")
     other.until("uptake.chain.revision", 2)
     assert [e.revision for e in revisions.entries(cohort, "AXIAL")] == [1, 2]
+
+
+def test_a_tab_whose_browser_reads_under_another_name_by_now_saves_nothing_in_that_name(
+    page: Page, tabs: Callable[..., Page], link: str, cohort: Path
+) -> None:
+    page.case("AXIAL")
+    tabs(link, "CD", page.tab.context)
+    volume = drawn(page, "AXIAL")
+    page.until("document.body.dataset.kept", "refused")
+    assert "reads as CD" in page.ask("document.querySelector('#kept').textContent")
+    assert (dict(revisions.drafts(cohort)), actions(cohort, "AXIAL")) == ({}, [])
+    again = tabs(link, "AB", page.tab.context).case("AXIAL")
+    assert again.volumes[0] == pytest.approx(volume), "her strokes are kept in the browser"
+
+
+def test_a_mask_is_approved_as_it_is_on_the_screen_and_no_newer_one(
+    page: Page, tabs: Callable[..., Page], link: str, cohort: Path
+) -> None:
+    page.case("AXIAL")
+    drawn(page, "AXIAL")
+    page.save()
+    other = tabs(link, "AB").case("AXIAL")
+    drawn(other, "AXIAL")
+    other.press("Delete", "p", "]", "Enter")
+    other.save()
+    page.press("y")
+    page.until("uptake.of.reader.revision", 2)
+    page.until("uptake.decider.busy", False)
+    page.press("Shift+Enter")
+    page.until("document.querySelectorAll('.note.bad').length", 1)
+    assert actions(cohort, "AXIAL") == ["saved", "saved", "images accepted"]
 
 
 def test_second_readers_are_blind_then_compared_and_find_a_consensus(
@@ -202,8 +249,13 @@ def test_a_mask_comes_back_from_a_desktop_tool(page: Page, cohort: Path, tmp_pat
     page.tab.click("[data-act=upload]")
     page.tab.set_input_files("dialog input[type=file]", file)
     page.tab.click("dialog [data-action=ok]")
-    page.until("uptake.of.reader.revision", 1)
+    page.until("uptake.keeper?.base", 1)
+    page.until("uptake.decider.busy", False)
     assert actions(cohort, "AXIAL") == ["imported"]
+    page.press("Shift+Enter")
+    page.until("uptake.of.reader.state", "approved")
+    assert actions(cohort, "AXIAL") == ["imported", "approved"], "what came back is approved itself, not drawn anew"
+    page.until("uptake.decider.busy", False)
     page.tab.click("[data-act=upload]")
     page.tab.set_input_files("dialog input[type=file]", cohort / "cases/SAGITTAL/masks/stv_proposal.nii.gz")
     page.tab.click("dialog [data-action=ok]")

@@ -20,6 +20,11 @@ async function asked(path, options = {}) {
   return answer;
 }
 
+let reader = "";
+
+/** Who reads on this page: every write says so, and is refused where another tab has given another name since. */
+export const readsAs = (name) => { reader = name; };
+
 export const get = async (path) => (await asked(path)).json();
 
 /** The bytes of a volume, unpacked. */
@@ -34,6 +39,7 @@ export async function send(method, path, body = null, { seen = null, keepalive =
   const bytes = body instanceof Uint8Array || body instanceof Blob;
   const headers = { "X-Uptake": "1", "Content-Type": bytes ? "application/octet-stream" : "application/json" };
   if (seen !== null) headers["If-Match"] = seen;
+  if (reader) headers["X-Uptake-Reader"] = encodeURIComponent(reader);
   const answer = await asked(path, { method, headers, keepalive, body: bytes ? body : JSON.stringify(body ?? {}) });
   return answer.json();
 }

@@ -20,6 +20,8 @@ import { at, bounds } from "./tools.js";
 import { Planes, Solid } from "./viewer.js";
 import { Voi } from "./voi.js";
 
+const EMPTY = { label: "an empty mask", parent: "blank" };
+
 class Case {
   constructor(of, who, grid, began) {
     Object.assign(this, { of, who, grid, began });
@@ -49,7 +51,7 @@ class Case {
     this.keeper = new Keeper(this.where, this.editor, { etag: this.#draft?.etag, base: start.base ?? this.chain.revision, active: start.active });
     this.keeper.revisedAt = start.said ? -1 : this.editor.edits; // what was restored is no revision yet
     this.keeper.addEventListener("state", () => this.#kept());
-    if (start.unsent) this.keeper.flush();
+    if (start.unsent) this.keeper.resend();
     this.stage.viewer = viewer;
     await this.show("early");
     this.#listen();
@@ -58,7 +60,7 @@ class Case {
     this.refresh();
     one("#loading").hidden = true;
     document.body.dataset.state = "ready";
-    if (start.said) say(start.said, { action: { label: "Start over", run: () => this.startFrom(this.of.starts[0]) } });
+    if (start.said) say(start.said, { action: { label: start.other ? "Take the other" : "Start over", run: () => this.startFrom(start.other ?? this.of.starts[0] ?? EMPTY) } });
     await this.#rest();
   }
 
@@ -82,16 +84,18 @@ class Case {
 
   get #draft() { return this.consensus ? this.of.consensus_draft : this.of.draft; }
 
-  // What this browser could not send, else the server's draft, else the first start.
+  // What this browser could not send or the server's draft, whichever is newer, else the first start.
   async #start() {
     const unsent = await Keeper.unsent(this.where, this.grid).catch(() => null);
-    if (unsent) {
+    const older = unsent && this.#draft && Date.parse(this.#draft.saved) > unsent.record.saved; // drawn in another browser since
+    if (unsent && !older) {
       const { record } = unsent;
       return { mask: unsent.mask, parent: record.start, active: record.active, base: record.base, unsent: true, said: `Restored what this browser had kept at ${new Date(record.saved).toLocaleTimeString()}.` };
     }
     const draft = this.#draft;
     if (draft) {
-      return { mask: await this.#labels(draft.url), parent: draft.start, active: draft.seconds_active, base: draft.base, said: `Restored your draft of ${new Date(draft.saved).toLocaleString()}.` };
+      const other = older ? { mask: unsent.mask, parent: unsent.record.start, label: "what this browser had kept" } : null;
+      return { mask: await this.#labels(draft.url), parent: draft.start, active: draft.seconds_active, base: draft.base, other, said: `Restored your draft of ${new Date(draft.saved).toLocaleString()}${other ? "; this browser had kept an older one" : ""}.` };
     }
     const newest = this.consensus && this.chain.history.findLast((row) => row.url && row.chain === "consensus");
     const first = newest ? { url: newest.url, parent: `consensus:${newest.revision}` } : this.of.starts[0];
@@ -101,21 +105,24 @@ class Case {
 
   async #labels(url) { return Uint8Array.from(await readOnto(url, this.grid)); }
 
-  /** Put another mask in place of the one on the screen; can be undone. */
+  /** Put another mask in place of the one on the screen; can be undone. Says whether that came about. */
   async startFrom(start) {
     try {
-      const mask = start.url ? await this.#labels(start.url) : new Uint8Array(this.editor.mask.length);
+      const mask = start.mask ?? (start.url ? await this.#labels(start.url) : new Uint8Array(this.editor.mask.length));
       this.editor.startMask = mask.slice();
-      this.editor.start = start.parent;
-      this.editor.replace(mask, `start from ${start.label}`);
+      this.editor.replace(mask, `start from ${start.label}`, start.parent);
       this.refresh();
       say(`Now from ${start.label}.`);
-    } catch (error) { this.failed(error); }
+      return true;
+    } catch (error) {
+      this.failed(error);
+      return false;
+    }
   }
 
   /** Ask which mask to start from. */
   async chooseStart() {
-    const starts = [...this.of.starts, { label: "an empty mask", parent: "blank" }];
+    const starts = [...this.of.starts, EMPTY];
     const { action, values } = await ask({
       title: "Start from", text: "It takes the place of what is drawn; the change can be undone.",
       fields: [{ name: "start", label: "Mask", kind: "choice", options: starts.map((s, n) => [`${n}`, s.label]) }],

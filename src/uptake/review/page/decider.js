@@ -13,9 +13,12 @@ export class Decider {
     this.rows = [];
   }
 
+  /** The rating that the reader gave before, once: what she changes here is hers. */
   take(of) {
-    this.quality ??= of.reader.quality ?? null;
-    this.corrupted ||= of.reader.corrupted === true;
+    if (this.taken) return;
+    this.taken = true;
+    this.quality = of.reader.quality ?? null;
+    this.corrupted = of.reader.corrupted === true;
   }
 
   state() { return { quality: this.quality, corrupted: this.corrupted, agreement: this.rows, compared: this.compared ?? [] }; }
@@ -98,9 +101,11 @@ export class Decider {
     const { page } = this;
     if (SAVED_FIRST.includes(state) && this.#unsaved && !(await this.save())) return;
     const { panel, caseId } = page;
-    const body = { state, revision: page.chain.revision, reason, comment: panel.comment.value.trim(), quality: this.quality, corrupted: this.corrupted };
+    // a mask is approved as it is on the screen: where the chain went on elsewhere, the server refuses
+    const revision = SAVED_FIRST.includes(state) ? page.keeper.base : page.chain.revision;
+    const body = { state, revision, reason, comment: panel.comment.value.trim(), quality: this.quality, corrupted: this.corrupted };
     try {
-      await put(casePath(caseId, "decision", this.#query), body, { seen: page.chain.etag });
+      await put(casePath(caseId, "decision", this.#query), body, { seen: `"${revision}"` });
     } catch (error) {
       if (error.status !== 409) throw error;
       await page.reload();
@@ -158,9 +163,8 @@ export class Decider {
     const { page } = this;
     const row = await send("POST", casePath(page.caseId, "import", { ...this.#query, name: values.file.name }), values.file, { seen: page.chain.etag });
     await page.reload();
-    page.keeper.base = row.revision;
-    page.keeper.etag = '"0"';
-    await page.startFrom({ url: row.url, parent: `${row.chain}:${row.revision}`, label: `revision ${row.revision}, brought back` });
+    const start = { url: row.url, parent: `${row.chain}:${row.revision}`, label: `revision ${row.revision}, brought back` };
+    if (await page.startFrom(start)) await page.keeper.rests(row); // it is that revision already, with what was drawn on the acquired grid
   }
 
   #consensus() {

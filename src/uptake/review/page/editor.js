@@ -25,10 +25,14 @@ export class Editor extends EventTarget {
     this.#say("edit");
   }
 
-  /** Put labels in place of what there is, as an edit that can be undone. */
-  replace(mask, name) {
+  /** Put labels in place of what there is, as an edit that can be undone, and `start` with it. */
+  replace(mask, name, start = this.start) {
+    const before = this.start;
+    this.start = start;
     this.mask.set(mask);
-    this.done(name);
+    const runs = this.history.commit(name);
+    if (runs.length && start !== before) Object.assign(this.history.edits.at(-1), { before, start });
+    this.#count(runs, false);
   }
 
   /** Volumes in cc of labels 1 and 2 as they stand, an unfinished stroke included. */
@@ -72,6 +76,7 @@ export class Editor extends EventTarget {
   voxels() { return fromRas(this.mask, this.grid); }
 
   #step(edit, back) {
+    if (edit?.start) this.start = back ? edit.before : edit.start;
     if (edit) this.#count(edit.runs, back);
     return edit?.name ?? null;
   }

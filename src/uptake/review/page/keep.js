@@ -73,7 +73,7 @@ export class Keeper extends EventTarget {
     this.dirty = false;
     try {
       const voxels = await this.#local();
-      const path = casePath(this.of.caseId, "draft", { ...this.query, active: Math.round(this.active), start: this.editor.start });
+      const path = casePath(this.of.caseId, "draft", { ...this.query, active: Math.round(this.active), start: this.editor.start, base: this.base });
       const answer = await put(path, voxels, { seen: this.etag, keepalive });
       this.etag = answer.etag;
       if (!this.dirty) await this.#local(true);
@@ -87,6 +87,13 @@ export class Keeper extends EventTarget {
     }
   }
 
+  /** Send what was restored and the server has not. */
+  resend() {
+    this.dirty = true;
+    this.#is("local");
+    return this.server();
+  }
+
   flush(keepalive = false) {
     if (!this.dirty) return;
     clearTimeout(this.soon);
@@ -97,9 +104,7 @@ export class Keeper extends EventTarget {
   /** Another tab's draft is the newer one: save this one over it. */
   takeOver() {
     this.etag = this.theirs;
-    this.dirty = true;
-    this.#is("local");
-    return this.server();
+    return this.resend();
   }
 
   /** Make a revision of what is drawn. Gives the server's row; throws Refused 409 with the winner. */
@@ -109,16 +114,20 @@ export class Keeper extends EventTarget {
     const voxels = await this.#local();
     const path = casePath(this.of.caseId, "mask", { ...this.query, active: Math.round(this.active), start: this.editor.start });
     const row = await put(path, voxels, { seen });
+    await this.rests(row, edits);
+    return row;
+  }
+
+  /** What was drawn after so many `edits` is the revision `row` of the server, which has ended its draft. */
+  async rests(row, edits = this.editor.edits) {
     this.base = row.revision;
     this.revisedAt = edits;
     this.etag = '"0"';
     this.active = 0;
     this.editor.start = `${row.chain}:${row.revision}`;
-    if (this.editor.edits === edits) {
-      this.clean();
-      await this.#local(true);
-    }
-    return row;
+    if (this.editor.edits !== edits) return;
+    this.clean();
+    await this.#local(true);
   }
 
   #fail(error) {

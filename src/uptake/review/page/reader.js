@@ -1,6 +1,6 @@
 // Who is reading: asked once per browser session, shown in the bar.
 
-import { get, put } from "./api.js";
+import { get, put, readsAs } from "./api.js";
 import { ask, one, say } from "./dom.js";
 
 /** The session with a reader's name in it; asks until there is one. */
@@ -12,6 +12,7 @@ export async function session() {
 }
 
 function shown(found) {
+  readsAs(found.reader);
   const button = one("#reader");
   button.textContent = found.reader;
   button.onclick = async () => {

@@ -28,4 +28,3 @@ async function within(mode, work) {
 
 export const keep = (record) => within("readwrite", (store) => store.put(record));
 export const kept = (key) => within("readonly", (store) => store.get(key));
-export const drop = (key) => within("readwrite", (store) => store.delete(key));
