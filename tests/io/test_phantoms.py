@@ -263,7 +263,7 @@ def test_the_truth_at_one_millimetre_has_the_volume_of_the_acquired_one(cohort: 
         cc = [image.get_fdata().sum() * abs(np.linalg.det(image.affine[:3, :3])) / 1000 for image in (fine, coarse)]
         assert cc[0] == pytest.approx(cc[1], rel=0.03)
         stv = np.asanyarray(nib.load(truth / "1mm/stv.nii.gz").dataobj)
-        assert stv.sum() / 1000 == pytest.approx(float(row["stv_cc"]), rel=0.1)
+        assert stv.sum() / 1000 == pytest.approx(float(row["stv_cc"]), rel=0.15)
 
 
 def test_a_phantom_that_lacks_a_phase_has_no_map_and_says_what_it_lacks(tmp_path: Path) -> None:
