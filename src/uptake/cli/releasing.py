@@ -11,7 +11,7 @@ import typer
 from uptake.cli.options import watching
 
 if TYPE_CHECKING:
-    from uptake.verbs.release import Released
+    from uptake.verbs.releasing import Released
 
 CohortPath = Annotated[Path, typer.Argument(metavar="COHORT", help="the cohort folder")]
 Cases = Annotated[list[str] | None, typer.Option("--case", metavar="ID", help="only this case (repeatable)")]

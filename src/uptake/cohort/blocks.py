@@ -36,6 +36,7 @@ def blocks(array: Array, steps: list[int], how: np.ufunc) -> npt.NDArray[Any]:
 
 
 def block_means(array: Array, steps: list[int]) -> npt.NDArray[np.float64]:
-    """The mean of every block."""
-    sums = blocks(array.astype(np.float64), steps, np.add)
-    return np.asarray(sums / blocks(np.ones(array.shape), steps, np.add), dtype=np.float64)
+    """The mean of every block; sums in float32, which holds those of whole numbers up to 2**24 exactly."""
+    sums = blocks(array.astype(np.float32, copy=False), steps, np.add)
+    i, j, k = (np.minimum(step, n - np.arange(0, n, step)) for n, step in zip(array.shape, steps, strict=True))
+    return np.asarray(sums / (i[:, None, None] * j[:, None] * k), dtype=np.float64)

@@ -34,7 +34,7 @@ from uptake.report.validation import (
     validation_page,
 )
 from uptake.study import CohortError, SettingsError
-from uptake.verbs.release import verify_release
+from uptake.verbs.releasing import verify_release
 from uptake.verbs.running import Event, OnEvent, at_once, silent
 
 MANIFEST = "manifest.csv"

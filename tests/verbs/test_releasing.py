@@ -24,7 +24,7 @@ from uptake.io.archives.manifest import read_manifest
 from uptake.io.dicom.seg import read_seg
 from uptake.io.nifti import read_mask, read_volume
 from uptake.study import Code, Refusal, SettingsError
-from uptake.verbs.release import verify_release
+from uptake.verbs.releasing import verify_release
 
 hd = pytest.importorskip("highdicom", reason="the extra 'release' is not installed")
 pytest.importorskip("ahocorasick_rs", reason="the extra 'release' is not installed")
