@@ -69,7 +69,7 @@ export function ask({ title, text = [], fields = [], actions = [{ name: "ok", la
     box.addEventListener("keydown", (event) => event.stopPropagation());
     document.body.append(box);
     box.showModal();
-    (Object.values(inputs)[0] ?? buttons.find((b) => b.className === "primary") ?? buttons[0])?.focus();
+    (Object.values(inputs)[0] ?? buttons.find((b) => b.className === "primary") ?? buttons[0])?.focus({ preventScroll: true });
   });
 }
 

@@ -77,7 +77,8 @@ function refresh() {
     if (on) th.setAttribute("aria-sort", view.down ? "descending" : "ascending");
     else th.removeAttribute("aria-sort");
   }
-  one("#shown").textContent = rows.length === view.cases.length ? `${rows.length} cases` : `${rows.length} of ${view.cases.length} cases`;
+  const noun = view.cases.length === 1 ? "case" : "cases";
+  one("#shown").textContent = rows.length === view.cases.length ? `${rows.length} ${noun}` : `${rows.length} of ${view.cases.length} ${noun}`;
   one("#empty").hidden = rows.length > 0;
   one("#empty").textContent = view.cases.length ? "No case fits." : "No case has harmonised images yet: run `uptake run`.";
   mark();
