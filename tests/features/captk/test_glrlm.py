@@ -22,14 +22,14 @@ def test_runs_are_those_of_itks_walk_through_the_image(seed: int, offset: Offset
     random = np.random.default_rng(seed)
     levels = random.integers(-1, 3, size=(7, 5, 6)).astype(np.int32)
     inside = (levels >= 0) & (random.random(levels.shape) < 0.6)
-    level, steps = glrlm.runs(levels, inside, glrlm.upwards(offset))
+    level, steps = glrlm.runs(glrlm.lattice_of(levels, inside, 3), glrlm.upwards(offset))
     assert Counter(zip(level.tolist(), steps.tolist(), strict=True)) == _walked(levels, inside, offset)
 
 
 def test_a_run_begins_inside_the_mask_and_goes_on_outside_of_it() -> None:
     levels = np.array([1, 1, 1, 1, 2], dtype=np.int32).reshape(5, 1, 1)
     inside = np.array([False, True, False, False, False]).reshape(5, 1, 1)
-    assert [found.tolist() for found in glrlm.runs(levels, inside, (1, 0, 0))] == [[1], [2]]
+    assert [found.tolist() for found in glrlm.runs(glrlm.lattice_of(levels, inside), (1, 0, 0))] == [[1], [2]]
 
 
 def test_offsets_are_turned_so_that_their_last_step_goes_forwards() -> None:
@@ -84,7 +84,7 @@ def test_every_formula_on_a_matrix_of_two_levels_and_two_lengths() -> None:
 def test_every_voxel_is_in_one_run_per_direction(lesion: Roi) -> None:
     levels = np.where(lesion.inside, 0, glrlm.OUTSIDE).astype(np.int32)
     for offset in FORWARD:
-        assert (glrlm.runs(levels, lesion.inside, offset)[1] + 1).sum() == lesion.inside.sum()
+        assert (glrlm.runs(glrlm.lattice_of(levels, lesion.inside), offset)[1] + 1).sum() == lesion.inside.sum()
 
 
 def test_every_column_is_computed_by_both_panels(lesion: Roi) -> None:

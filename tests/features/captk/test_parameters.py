@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from uptake.features.captk import PAPER, CaptkParameters, read_parameters
-from uptake.features.captk.parameters import differences
+from uptake.features.captk.parameters import differences, write_parameters
 from uptake.study import SettingsError
 
 HEADER = "FeatureName,ParamName,Type,Range,Default,Comments\n"
@@ -132,3 +132,15 @@ def test_a_parameter_out_of_range_is_an_error(field: str, value: object) -> None
 def test_what_differs_from_the_paper_is_said() -> None:
     assert differences(replace(PAPER, ngtdm_radius=2)) == {"ngtdm_radius": (2, 1)}
     assert differences(PAPER) == {}
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        PAPER,
+        replace(PAPER, histogram_bins=16, glcm_offset="Combined", ngtdm_radius=2, resampling_mm=1.0),
+        replace(PAPER, families=("Intensity", "Volumetric", "GLSZM")),
+    ],
+)
+def test_what_is_written_is_read_as_the_same(parameters: CaptkParameters) -> None:
+    assert read_parameters(write_parameters(parameters)) == parameters

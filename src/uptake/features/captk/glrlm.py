@@ -9,6 +9,8 @@ of up to that many voxels (see `captk_offsets`). `Combined` has neither TotalRun
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
@@ -51,9 +53,9 @@ def captk(roi: Roi, parameters: CaptkParameters) -> dict[str, Value]:
     inside[roi.box] = roi.inside
     diagonal = _diagonal_mm(roi)
     edges = itk_edges(0, diagonal, bins)
-    matrices = []
+    lattice, matrices = lattice_of(levels, inside, parameters.glrlm_radius), []
     for offset in captk_offsets(parameters.glrlm_radius):
-        level, steps = runs(levels, inside, upwards(offset))
+        level, steps = runs(lattice, upwards(offset))
         length = steps * length_mm(roi.frame, offset)
         counted = length <= diagonal
         matrices.append(_matrix(level[counted], bin_of(length[counted], edges), bins, bins))
@@ -66,7 +68,8 @@ def corrected(roi: Roi, parameters: CaptkParameters) -> dict[str, Value]:
     levels = np.full(roi.inside.shape, OUTSIDE, dtype=np.int32)
     levels[roi.inside] = fixed_bin_number(roi.values, bins).numbers - 1
     longest = max(roi.inside.shape)
-    found = (runs(levels, roi.inside, offset) for offset in FORWARD)
+    lattice = lattice_of(levels, roi.inside)
+    found = (runs(lattice, offset) for offset in FORWARD)
     matrices = [_matrix(level, steps, bins, longest) for level, steps in found]
     return _aggregated(matrices, len(roi.values), parameters)
 
@@ -84,38 +87,55 @@ def upwards(offset: Offset) -> Offset:
     return offset if forward else (-offset[0], -offset[1], -offset[2])
 
 
-def runs(levels: Levels, inside: Bool, offset: Offset) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.intp]]:
+class Lattice(NamedTuple):
+    """Levels and mask within a margin that no step crosses, both flat; made once for all directions.
+
+    places: where the mask is, rising. strides: from a place to the next one along i, j and k.
+    """
+
+    levels: Levels
+    within: Bool
+    places: npt.NDArray[np.intp]
+    strides: tuple[int, ...]
+
+
+def lattice_of(levels: Levels, inside: Bool, reach: int = 1) -> Lattice:
+    """Levels and mask, shape (i, j, k) both, for steps of at most `reach` voxels along each axis."""
+    padded = np.pad(levels, reach, constant_values=OUTSIDE)
+    within = np.pad(inside, reach).ravel()
+    strides = tuple(stride // padded.itemsize for stride in padded.strides)
+    return Lattice(padded.ravel(), within, np.flatnonzero(within), strides)
+
+
+def runs(lattice: Lattice, offset: Offset) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.intp]]:
     """Level and number of steps (0 for a single voxel) of every run along `offset`.
 
     A run is the part, from its first voxel inside the mask on, of a row of voxels of one level (not `OUTSIDE`) that
     are each `offset` apart; further voxels need not be inside.
     """
-    margin = [(abs(step), abs(step)) for step in offset]
-    padded = np.ascontiguousarray(np.pad(levels, margin, constant_values=OUTSIDE))
-    flat, within = padded.ravel(), np.pad(inside, margin).ravel()
-    stride = int(np.asarray(offset) @ np.asarray(padded.strides) // padded.itemsize)
-    starts = _without_voxels_before(flat, within, stride)
+    levels, stride = lattice.levels, int(np.dot(offset, lattice.strides))
+    starts = _without_voxels_before(lattice, stride)
     steps = np.zeros(len(starts), dtype=np.intp)
     going, at = np.arange(len(starts)), starts
     while going.size:
-        same = flat[at + stride] == flat[at]
+        same = levels[at + stride] == levels[at]
         going, at = going[same], at[same] + stride
         steps[going] += 1
-    return flat[starts], steps
+    return levels[starts], steps
 
 
-def _without_voxels_before(flat: Levels, within: Bool, stride: int) -> npt.NDArray[np.intp]:
+def _without_voxels_before(lattice: Lattice, stride: int) -> npt.NDArray[np.intp]:
     """Voxels inside the mask before which their row of equal levels has no other voxel inside the mask."""
-    voxels = np.flatnonzero(within)
-    first = np.ones(len(voxels), dtype=np.bool_)
-    looking, at = np.arange(len(voxels)), voxels
+    levels, at = lattice.levels, lattice.places
+    first = np.ones(len(at), dtype=np.bool_)
+    looking = np.arange(len(at))
     while looking.size:
-        same = flat[at - stride] == flat[at]
+        same = levels[at - stride] == levels[at]
         looking, at = looking[same], at[same] - stride
-        met = within[at]
+        met = lattice.within[at]
         first[looking[met]] = False
         looking, at = looking[~met], at[~met]
-    return voxels[first]
+    return lattice.places[first]
 
 
 def features(runs_by_level_and_length: Float, voxels: int) -> dict[str, Value]:
