@@ -184,8 +184,8 @@ def _listed(path: Path, identifiers: Sequence[str], known: Sequence[str]) -> lis
     else:
         table = read_index(path, identifiers)
         names = _sheet(table, identifiers).identifiers
-    ids.unique(names, path.name)
     spelled = ids.spelled_as(names, known, path.name)
+    ids.unique(names, path.name, spelled)
     strangers = [name for name in names if spelled[name] not in set(known)]
     if strangers:
         raise Refusal(
