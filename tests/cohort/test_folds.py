@@ -104,7 +104,9 @@ def test_a_network_of_all_cases_has_no_test_part() -> None:
     assert len(outer.inner[0].train) == 8
 
 
-@pytest.mark.parametrize(("patients", "outer", "inner"), [(2, None, None), (6, 7, None), (6, 1, None), (6, 3, 5)])
+@pytest.mark.parametrize(
+    ("patients", "outer", "inner"), [(2, None, None), (6, 7, None), (6, 1, None), (6, 3, 5), (3, 2, None)]
+)
 def test_folds_that_cannot_be_made_are_refused(patients: int, outer: int | None, inner: int | None) -> None:
     subjects = [Subject(f"P{n}", f"P{n}") for n in range(patients)]
     with pytest.raises(Refusal) as refused:
@@ -134,6 +136,12 @@ def test_a_plan_that_leaks_or_does_not_fit_the_cohort_is_refused(outer: Outer, w
         checked(Folds((outer,)), OWNERS)
 
 
+@pytest.mark.parametrize("folds", [Folds(()), Folds((Outer(("A", "B_T1", "B_T2", "C"), ()),))])
+def test_a_plan_that_trains_nothing_is_refused(folds: Folds) -> None:
+    with pytest.raises(Refusal, match="without an inner one"):
+        checked(folds, OWNERS)
+
+
 def test_a_case_that_is_tested_twice_is_refused() -> None:
     fold = Outer(("A",), (Inner(("B_T1", "B_T2"), ("C",)),))
     with pytest.raises(Refusal, match="tested in two"):
@@ -160,6 +168,8 @@ def test_a_file_of_another_form_is_refused(plain: object) -> None:
         ("ISPY1_1001", None, "ISPY1_1001"),
         ("ISPY1_1001_T2", None, "ISPY1_1001"),
         ("P7_baseline", "baseline", "P7"),
+        ("P7_Visit-2", "Visit 2 ", "P7"),
+        ("P7_T0-T1", "T0/T1", "P7"),
         ("P7", "T1", "P7"),
         ("_T1", "T1", "_T1"),
     ],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from uptake.cohort import ids
@@ -38,8 +40,17 @@ def test_a_number_that_fits_two_identifiers_is_refused() -> None:
 
 def test_a_patient_twice_in_two_spellings_is_refused_with_both_rows() -> None:
     with pytest.raises(Refusal, match="predictors: 'ISPY1-1002' in row 1 and 'ISPY1_1002' in row 3 are one patient"):
-        ids.unique(["ISPY1-1002", "ISPY1-1003", "ISPY1_1002"], "predictors")
+        _unique(["ISPY1-1002", "ISPY1-1003", "ISPY1_1002"])
+
+
+def test_a_patient_twice_once_in_full_and_once_as_the_bare_number_is_refused() -> None:
+    with pytest.raises(Refusal, match="predictors: 'ISPY1-1002' in row 1 and '1002' in row 2 are one patient"):
+        _unique(["ISPY1-1002", "1002"], ["ISPY1_1002"])
 
 
 def test_different_patients_are_unique() -> None:
-    ids.unique(["1", "2", "A-1"], "t")
+    _unique(["1", "2", "A-1"])
+
+
+def _unique(names: list[str], reference: Sequence[str] = ()) -> None:
+    ids.unique(names, "predictors", ids.spelled_as(names, reference, "predictors"))

@@ -32,6 +32,9 @@ def test_a_patient_twice_in_a_sheet_is_refused() -> None:
     with pytest.raises(Refusal, match="are one patient") as refused:
         joined([Sheet("a", "ID", ({"ID": "P-1"}, {"ID": "P_1"}))])
     assert refused.value.code == Code.CLINICAL
+    rows = ({"ID": "ISPY1-1002", "age": 50}, {"ID": 1002, "age": 60})
+    with pytest.raises(Refusal, match="'ISPY1-1002' in row 1 and '1002' in row 2 are one patient"):
+        joined([Sheet("a", "ID", rows)], ["ISPY1_1002"])
 
 
 def test_an_index_has_many_rows_of_a_patient_but_one_spelling() -> None:

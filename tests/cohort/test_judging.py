@@ -13,7 +13,6 @@ from uptake.cohort.judging import (
     figures,
     judge,
     size_strata,
-    surface_distances,
 )
 from uptake.volume import Grid, Volume
 
@@ -57,17 +56,6 @@ def test_an_empty_mask_misses_the_lesion_and_has_no_distance() -> None:
     found = judge("A", "model", TRUTH.with_array(np.zeros_like(TRUTH.array)), TRUTH)
     assert (found.dice, found.hd95_mm, found.surface_dice_2mm, found.detected) == (0, None, None, False)
     assert found.volume_bias_percent == -100
-
-
-def test_distances_are_those_of_every_pair_of_surface_voxels() -> None:
-    rng = np.random.default_rng(0)
-    one, other = (rng.random((8, 8, 8)) < 0.05 for _ in range(2))
-    spacing = (2.0, 1.0, 0.5)
-    there, back = surface_distances(one, other, spacing)  # type: ignore[misc]
-    points = [np.argwhere(mask) * spacing for mask in (one, other)]  # so sparse that every voxel is a surface
-    every = np.linalg.norm(points[0][:, None] - points[1][None], axis=2)
-    assert np.sort(there) == pytest.approx(np.sort(every.min(axis=1)))
-    assert np.sort(back) == pytest.approx(np.sort(every.min(axis=0)))
 
 
 @pytest.mark.filterwarnings("ignore:monai.metrics:FutureWarning")

@@ -99,7 +99,8 @@ def test_a_rule_that_says_too_little_is_refused(given: dict[str, object], words:
 
 
 def test_cells_are_read_as_people_mean_them() -> None:
-    assert [as_text(v) for v in (1.0, 1.5, 3, " x ", None, math.nan)] == ["1", "1.5", "3", "x", "", ""]
+    assert [as_text(v) for v in (1.0, 1.5, 3, " x ", None, math.nan, math.inf)] == ["1", "1.5", "3", "x", "", "", "inf"]
     assert [as_number(v) for v in ("1.5", 2, True, "x", None)] == [1.5, 2.0, None, None, None]
+    assert [as_number(v) for v in ("nan", "inf", math.inf)] == [None, None, None]
     assert not is_empty(0)
     assert not is_empty(False)

@@ -49,6 +49,16 @@ def test_data_sheets_are_read_and_dictionaries_left_alone(book: Callable[..., Pa
     )
 
 
+def test_what_r_and_pandas_write_for_no_value_is_none_in_a_workbook_and_in_a_csv(
+    book: Callable[..., Path], tmp_path: Path
+) -> None:
+    texts = ["NA", "nan", "<NA>", "NaT"]
+    (tmp_path / "c.csv").write_text("\n".join(["ID,grade", "0,2", *(f"{n},{text}" for n, text in enumerate(texts, 1))]))
+    path = book({"s": [["ID", "grade"], [0, 2], *([n, text] for n, text in enumerate(texts, 1))]})
+    for table in (*read_clinical(path, ("ID",)), *read_clinical(tmp_path / "c.csv", ("ID",))):
+        assert [row["grade"] for row in table.rows] == [2, None, None, None, None]
+
+
 def test_a_title_over_the_headings_and_empty_rows_do_no_harm(book: Callable[..., Path]) -> None:
     (table,) = read_clinical(book({"s": [["A title"], [], *GOOD, [None, None, None]]}), ID)
     assert [row["SUBJECTID"] for row in table.rows] == [1001, 1002]

@@ -178,6 +178,19 @@ def test_a_missing_sheet_shows_as_a_column_of_the_rules_that_is_nowhere(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_column_of_the_rules_that_the_index_has_not_is_refused_and_excludes_nobody(
+    tables: Callable[..., tuple[Path, Path]], tmp_path: Path
+) -> None:
+    rules = tmp_path / "mine.toml"
+    rules.write_text(
+        'name = "mine"\ntitle = "Mine"\n[[rules]]\nstep = "three"\nneeds = "phases"\ncolumn = "phase"\nleast = 3\n'
+        'reason = "too few"\n'
+    )
+    with pytest.raises(Refusal, match="the index has no column phase, which the step 'three' asks for") as refused:
+        verbs.cohort(*tables(), tmp_path / "out", rules=rules)
+    assert refused.value.code == Code.INDEX
+
+
 def test_an_index_that_fits_no_rules_is_refused(tables: Callable[..., tuple[Path, Path]], tmp_path: Path) -> None:
     with pytest.raises(Refusal, match="an index for the rules one of ispy1, cohort, series") as refused:
         verbs.cohort(*tables(index="PatientID,x\n1001,3\n"), tmp_path / "out")
@@ -221,8 +234,11 @@ def test_a_folder_with_other_files_is_not_touched(tables: Callable[..., tuple[Pa
 def test_a_second_selection_into_the_same_folder_replaces_the_first(
     tables: Callable[..., tuple[Path, Path]], tmp_path: Path
 ) -> None:
-    verbs.cohort(*tables(), tmp_path / "out")
+    (tmp_path / "features.csv").write_text("ID,f\nP_1001,1.5\n")
+    verbs.cohort(*tables(), tmp_path / "out", features=tmp_path / "features.csv")
+    assert (tmp_path / "out/features.csv").is_file()
     assert verbs.cohort(*tables(), tmp_path / "out").included == ("P-1001", "P-1002")
+    assert not (tmp_path / "out/features.csv").exists()
 
 
 def test_a_dry_run_writes_nothing(tables: Callable[..., tuple[Path, Path]], tmp_path: Path) -> None:
@@ -238,6 +254,15 @@ def test_features_of_who_was_not_chosen_are_named_not_dropped(
     assert found.features == (
         "1 of 2 rows of the feature table joined; not chosen: P-1003; chosen patients without features: P-1002"
     )
+
+
+def test_a_feature_with_the_name_of_a_clinical_column_stands_beside_it(
+    tables: Callable[..., tuple[Path, Path]], tmp_path: Path
+) -> None:
+    (tmp_path / "features.csv").write_text("ID,age\nP_1001,0.25\n")
+    verbs.cohort(*tables(), tmp_path / "out", features=tmp_path / "features.csv")
+    (row,) = _rows(tmp_path / "out" / "features.csv")
+    assert (row["patient_id"], row["age"], row["features.age"]) == ("P-1001", "40", "0.25")
 
 
 def test_a_cell_that_a_spreadsheet_would_run_is_text(tables: Callable[..., tuple[Path, Path]], tmp_path: Path) -> None:

@@ -338,6 +338,16 @@ def test_a_user_who_says_public_keeps_the_id_and_the_report_says_who_said_it(pri
     assert names == ["hx77-90412"]  # the PatientID, which is allowed; names, dates and institutions are not
 
 
+def test_the_collection_named_by_a_star_is_that_of_every_source_without_its_own(private: Path, tmp_path: Path) -> None:
+    toml = tmp_path / "release.toml"
+    toml.write_text('[[collections]]\nname = "*"\ndoi = "10.1234/own"\nlicence = "CC0-1.0"\ncitation = "Ward 7"\n')
+    made = verbs.release(private / "cohort", tmp_path / "r", jobs=1, metadata=toml, layouts=("bids",))
+    stated = {(e.source_collection, e.source_doi, e.source_licence) for e in read_manifest(made.folder) if e.case_id}
+    assert stated == {("other sources", "10.1234/own", "CC0-1.0")}
+    assert "other sources: CC0-1.0, https://doi.org/10.1234/own. Ward 7" in (made.folder / "LICENSE.md").read_text()
+    assert not any("are not stated" in note for note in made.notes)
+
+
 def test_the_gate_fails_a_release_whose_metadata_name_the_patient(private: Path) -> None:
     (private / "release.toml").write_text('title = "Images of M. Quinterella"\n')
     with pytest.raises(Refusal) as refused:

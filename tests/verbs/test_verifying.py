@@ -6,6 +6,7 @@ import csv
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from typer.testing import CliRunner
 
 from uptake import verbs
 from uptake.cli import app
+from uptake.cohort.reading import CONSENSUS, Entry, decided
+from uptake.io import revisions
 from uptake.study import CohortError, SettingsError
 from uptake.verbs.verifying import Verified
 
@@ -205,6 +208,57 @@ def test_readers_are_compared_with_each_other_and_their_masks_are_judged(cohort:
     assert found["geometry of reader AB"] == (CASE, "on another grid than the images")
 
 
+def test_masks_that_readers_approved_are_compared_where_none_are_given(cohort: Path, tmp_path: Path) -> None:
+    masks = {"AB": "stv_truth", "CD": "stv_proposal", "EF": "stv_truth"}
+    for reader, name in masks.items():
+        file = shutil.copy(cohort / f"cases/{CASE}/masks/{name}.nii.gz", tmp_path / "mask.nii.gz")
+        assert verbs.import_masks(cohort, file, as_="reader", reader=reader, cases=[CASE]).imported == (CASE,)
+    with revisions.writing(cohort) as record:
+        revisions.append(record, Entry("waiting", CASE, "EF", chain="EF", revision=1))
+        joint = replace(revisions.entries_of(record, CASE)[0], chain=CONSENSUS, reader="AB")
+        revisions.append(record, joint)
+        revisions.append(record, decided("approved", "AB", joint))
+    found = verbs.verify(cohort, jobs=1)
+    rows = {(r["one"], r["other"]): r for r in _rows(cohort / "tables/agreement.csv") if "reader " in r["other"]}
+    assert list(rows) == [("reader AB", "reader CD")], "EF took the approval back, the consensus is no reader"
+    one, other = (
+        np.asarray(nib.load(cohort / f"cases/{CASE}/masks/{masks[reader]}.nii.gz").dataobj) > 0
+        for reader in ("AB", "CD")
+    )
+    row = rows["reader AB", "reader CD"]
+    assert (row["case_id"], row["grid"]) == (CASE, "isotropic")
+    assert float(row["dice"]) == pytest.approx(2 * (one & other).sum() / (one.sum() + other.sum()))
+    status = {item.check: item.status for item in found.findings if item.case_id == CASE}
+    assert status["geometry of reader AB"] == status["geometry of reader CD"] == "pass"
+    assert "geometry of reader EF" not in status
+
+
+def test_an_approved_mask_whose_file_was_changed_fails_with_its_reader(cohort: Path) -> None:
+    mask = cohort / f"cases/{CASE}/masks/stv_truth.nii.gz"
+    verbs.import_masks(cohort, mask, as_="reader", reader="AB", cases=[CASE])
+    (kept,) = (cohort / "review/masks").glob("*.nii.gz")
+    kept.write_bytes(kept.read_bytes() + b"x")
+    case, words = _failed(verbs.verify(cohort, jobs=1))["geometry of reader AB"]
+    assert (case, "the mask of revision 1 of AB is changed" in words) == (CASE, True)
+
+
+def test_a_folder_of_readers_stands_in_place_of_the_record(cohort: Path, tmp_path: Path) -> None:
+    mask = cohort / f"cases/{CASE}/masks/stv_truth.nii.gz"
+    verbs.import_masks(cohort, mask, as_="reader", reader="AB", cases=[CASE])
+    for reader in ("CD", "EF"):
+        (tmp_path / "drawn" / reader).mkdir(parents=True)
+    shutil.copy(mask, tmp_path / f"drawn/CD/{CASE}.nii.gz")
+    checks = {item.check for item in verbs.verify(cohort, readers=tmp_path / "drawn", jobs=1).findings}
+    assert {check for check in checks if "geometry of reader" in check} == {"geometry of reader CD"}
+
+
+def test_a_record_that_cannot_be_used_is_said_so(cohort: Path) -> None:
+    (cohort / "review").mkdir()
+    (cohort / "review/review.sqlite").write_bytes(b"no database, and longer than its header of one hundred bytes" * 3)
+    with pytest.raises(CohortError, match="cannot be used as the readers' record"):
+        verbs.verify(cohort, jobs=1)
+
+
 def test_one_reader_or_a_mask_of_nobody_is_wrong_usage(cohort: Path, tmp_path: Path) -> None:
     (tmp_path / "drawn/AB").mkdir(parents=True)
     with pytest.raises(SettingsError, match="two at least; drawn has 1"):
@@ -220,6 +274,13 @@ def test_only_the_named_cases_are_looked_at_and_unknown_ones_are_wrong_usage(coh
     assert {item.case_id for item in found.findings} <= {"", CASE}
     with pytest.raises(SettingsError, match="there is no case NOBODY"):
         verbs.verify(cohort, cases=["NOBODY"])
+
+
+@pytest.mark.parametrize("asked", [{"cases": [CASE]}, {"readers": "drawn"}, {"verify": {"outlier": 5.0}}])
+def test_a_release_is_checked_as_a_whole(tmp_path: Path, asked: dict[str, Any]) -> None:
+    (tmp_path / "manifest.csv").touch()
+    with pytest.raises(SettingsError, match="a release is checked as a whole"):
+        verbs.verify(tmp_path, **asked)
 
 
 def test_a_folder_that_is_neither_cohort_nor_release_is_wrong_usage(tmp_path: Path) -> None:

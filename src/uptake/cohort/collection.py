@@ -66,11 +66,8 @@ class CaseFacts:
     harmonised_mm: tuple[float, float, float] | None = None
     harmonised_mean: float | None = None
     harmonised_sd: float | None = None
-    harmonised_zero_share: float | None = None
-    phases_kept: int = 0
     pe_threshold_percent: float | None = None
     pe_threshold_source: str = ""
-    stv_source: str = ""
     masks: tuple[MaskFacts, ...] = ()
     numbers: Mapping[str, float] = field(default_factory=dict)
     faults: tuple[str, ...] = ()

@@ -74,7 +74,7 @@ def plan_folds(subjects: Sequence[Subject], outer: int | None = None, inner: int
     tests = _dealt(patients, count, random_)
     folds = []
     for number, test in enumerate(tests):
-        rest = [patient for patient in patients if patient not in test]
+        rest = _others(patients, test)
         inside = random.Random(f"{seed} inner {number}")  # noqa: S311
         parts = _dealt(rest, _count("inner", inner, len(rest)), inside)
         folds.append(Outer(_cases(test), tuple(Inner(_cases(_others(rest, v)), _cases(v)) for v in parts)))
@@ -95,8 +95,10 @@ def checked(folds: Folds, patients: Mapping[str, str]) -> Folds:
     """The plan, if it is sound: refuses (FOLDS) one that is not.
 
     patients: whose each case is. Test, training and validation part of a fold share no patient, together they are all
-    cases, no case is tested twice, and every case is known.
+    cases, no case is tested twice, every case is known, and every outer fold has an inner one.
     """
+    if not folds.outer or not all(outer.inner for outer in folds.outer):
+        raise _refused("an outer fold without an inner one", "a network for every outer fold", "plan again")
     tested: list[str] = []
     for number, outer in enumerate(folds.outer):
         tested += outer.test
@@ -164,8 +166,12 @@ def from_plain(plain: Any) -> Folds:  # noqa: ANN401 (any JSON value)
 
 
 def patient_of(case_id: str, visit: str | None) -> str:
-    """Whose a case is: its id without the visit. Two patients may be taken for one, never one for two."""
-    for suffix in (f"_{visit}", *re.findall(r"_T\d+$", case_id)):
+    """Whose a case is: its id without the visit, which stands there with a hyphen for every sign no file name may have.
+
+    Two patients may be taken for one, never one for two.
+    """
+    named = re.sub(r"[^A-Za-z0-9._-]", "-", (visit or "").strip()).lstrip(".")
+    for suffix in (f"_{named}", *re.findall(r"_T\d+$", case_id)):
         if case_id.endswith(suffix) and len(case_id) > len(suffix):
             return case_id.removesuffix(suffix)
     return case_id
@@ -203,7 +209,8 @@ def _dealt(patients: Sequence[_Patient], count: int, random_: random.Random) -> 
 
 
 def _others(patients: Sequence[_Patient], part: Sequence[_Patient]) -> list[_Patient]:
-    return [patient for patient in patients if patient not in part]
+    out = set(part)
+    return [patient for patient in patients if patient not in out]
 
 
 def _cases(patients: Iterable[_Patient]) -> tuple[str, ...]:
@@ -211,15 +218,14 @@ def _cases(patients: Iterable[_Patient]) -> tuple[str, ...]:
 
 
 def _count(name: str, wanted: int | None, patients: int) -> int:
-    if wanted is None:
-        return min(WANTED_FOLDS, patients)
-    if not 2 <= wanted <= patients:
+    count = min(WANTED_FOLDS, patients) if wanted is None else wanted
+    if not 2 <= count <= patients:
         raise _refused(
-            f"{wanted} {name} folds of {patients} patients",
-            f"2 to {patients} {name} folds",
+            f"{count} {name} folds of {patients} patients",
+            f"at least 2 {name} folds, each with a patient",
             "ask for another number of folds, or add cases",
         )
-    return wanted
+    return count
 
 
 def _names(value: Any) -> tuple[str, ...]:  # noqa: ANN401 (any JSON value)

@@ -32,11 +32,14 @@ def key(identifier: str) -> Key:
     return Key(found["prefix"].strip("_"), found["number"]) if found else Key(plain, "")
 
 
-def unique(identifiers: Sequence[str], table: str) -> None:
-    """Nobody stands in a table twice, in whatever spelling. Raises Refusal CLINICAL naming both rows (from 1)."""
+def unique(identifiers: Sequence[str], table: str, spelled: Mapping[str, str]) -> None:
+    """Nobody stands in a table twice, in whatever spelling. Raises Refusal CLINICAL naming both rows (from 1).
+
+    spelled: what `spelled_as` made of the identifiers, by which a number alone is known.
+    """
     rows: dict[Key, int] = {}
     for row, identifier in enumerate(identifiers, start=1):
-        before = rows.setdefault(key(identifier), row)
+        before = rows.setdefault(key(spelled[identifier]), row)
         if before != row:
             raise Refusal(
                 Code.CLINICAL,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from uptake.cohort import ids
@@ -44,8 +44,8 @@ def joined(sheets: Sequence[Sheet], reference: Sequence[str] = ()) -> dict[str, 
     spelling = list(reference)
     for sheet in sheets:
         names = sheet.identifiers
-        ids.unique(names, sheet.name)
         spelled = ids.spelled_as(names, spelling, sheet.name)
+        ids.unique(names, sheet.name, spelled)
         rows = {spelled[name]: row for name, row in zip(names, sheet.rows, strict=True)}
         columns = [c for c in dict.fromkeys(c for row in sheet.rows for c in row) if c not in sheet.leave]
         for column in columns:
@@ -97,21 +97,19 @@ def baseline(rows: Sequence[Row], rules: RuleSet) -> tuple[Row, ...]:
 
     A visit column that is empty for every row of a patient means that there is one visit.
     """
-    column = next((name for name in rules.visit if any(not is_empty(row.get(name)) for row in rows)), None)
-    if column is None:
-        return tuple(rows)
-    wanted = rules.baseline
-    if wanted == "first":
-        wanted = min((as_text(row.get(column)) for row in rows if not is_empty(row.get(column))), key=_order)
-    return tuple(row for row in rows if as_text(row.get(column)) == wanted)
+    return _visit(rows, rules, lambda names: min(names, key=_order) if rules.baseline == "first" else rules.baseline)
 
 
 def last_visit(rows: Sequence[Row], rules: RuleSet) -> tuple[Row, ...]:
     """The rows of the last visit; see `baseline`."""
+    return _visit(rows, rules, lambda names: max(names, key=_order))
+
+
+def _visit(rows: Sequence[Row], rules: RuleSet, chosen: Callable[[set[str]], str]) -> tuple[Row, ...]:
     column = next((name for name in rules.visit if any(not is_empty(row.get(name)) for row in rows)), None)
     if column is None:
         return tuple(rows)
-    wanted = max((as_text(row.get(column)) for row in rows if not is_empty(row.get(column))), key=_order)
+    wanted = chosen({as_text(row.get(column)) for row in rows} - {""})
     return tuple(row for row in rows if as_text(row.get(column)) == wanted)
 
 

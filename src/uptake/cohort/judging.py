@@ -1,8 +1,7 @@
 """How well masks agree with the truth: per case in voxels and millimetres, over cases with intervals and paired tests.
 
-Distances are between surface voxels (those with one of 6 neighbours outside), centre to centre, in millimetres.
-Sources: Dice 1945; Huttenlocher 1993 (HD95: the larger of both directed 95th percentiles); Nikolov et al. 2021
-(surface Dice); Efron 1979 (percentile bootstrap); Wilcoxon 1945.
+Overlap and distances are those of `uptake.cohort.overlap`. Sources: Nikolov et al. 2021 (surface Dice); Efron 1979
+(percentile bootstrap); Wilcoxon 1945.
 """
 
 from __future__ import annotations
@@ -15,9 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from uptake.cohort.overlap import dice, hd95_mm, surface_distances
 from uptake.volume import Volume, bounding_slices
 
-Bool = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 SURFACE_TOLERANCE_MM = 2.0
 MISSED_BELOW = 0.1
@@ -84,42 +83,25 @@ def judge(case_id: str, method: str, mask: Volume, truth: Volume) -> Judged:
     """One mask against the truth on the same grid. Raises ValueError for an empty truth or another grid."""
     if not mask.grid.same_as(truth.grid):
         raise ValueError("a mask is judged on the grid of the truth")
-    if not truth.array.any():
+    overlap = dice(mask.array, truth.array)
+    if overlap is None or not truth.array.any():
         raise ValueError("an empty truth says nothing of a mask")
-    both = int(np.count_nonzero(mask.array & truth.array))
-    sizes = int(np.count_nonzero(mask.array)), int(np.count_nonzero(truth.array))
-    dice = 2 * both / sum(sizes)
-    distances = surface_distances(mask.array, truth.array, truth.grid.spacing_mm)
+    box = bounding_slices(mask.array | truth.array, margin=1)
+    found, true = mask.array[box], truth.array[box]
+    distances = surface_distances(found, true, truth.grid.spacing_mm) if found.any() else None
     bias = mask.cc - truth.cc
     return Judged(
         case_id,
         method,
-        dice,
+        overlap,
         hd95_mm(*distances) if distances else None,
         surface_dice(*distances) if distances else None,
         mask.cc,
         truth.cc,
         bias,
         100 * bias / truth.cc,
-        dice >= MISSED_BELOW,
+        overlap >= MISSED_BELOW,
     )
-
-
-def surface_distances(mask: Bool, truth: Bool, spacing_mm: tuple[float, float, float]) -> tuple[Floats, Floats] | None:
-    """Distances in mm of the mask's surface voxels to the truth's surface, and the other way; None if one is empty."""
-    from scipy import ndimage
-
-    if not mask.any() or not truth.any():
-        return None
-    box = bounding_slices(mask | truth, margin=1)
-    surfaces = [_surface(array[box]) for array in (mask, truth)]
-    to_surface = [ndimage.distance_transform_edt(~surface, sampling=spacing_mm) for surface in surfaces]
-    return to_surface[1][surfaces[0]], to_surface[0][surfaces[1]]
-
-
-def hd95_mm(there: Floats, back: Floats) -> float:
-    """The larger of both directed 95th percentiles."""
-    return float(max(np.percentile(there, 95), np.percentile(back, 95)))
 
 
 def surface_dice(there: Floats, back: Floats, tolerance_mm: float = SURFACE_TOLERANCE_MM) -> float:
@@ -133,8 +115,9 @@ def figures(rows: Sequence[Judged], strata: Mapping[str, Sequence[str]], seed: i
     methods = list(dict.fromkeys(row.method for row in rows))
     found = []
     for stratum, cases in {"all": [row.case_id for row in rows], **strata}.items():
+        members = set(cases)
         for method in methods:
-            own = [row for row in rows if row.method == method and row.case_id in set(cases)]
+            own = [row for row in rows if row.method == method and row.case_id in members]
             if own:
                 found.append(_figures(method, stratum, own, seed))
     return tuple(found)
@@ -179,11 +162,3 @@ def _figures(method: str, stratum: str, rows: Sequence[Judged], seed: int) -> Fi
     made: dict[str, Any] = {name: interval(name) for name in METRICS}
     found = sum(row.detected for row in rows) / len(rows)
     return Figures(method, stratum, len(rows), **made, detected=found)
-
-
-def _surface(mask: Bool) -> Bool:
-    from scipy import ndimage
-
-    padded = np.pad(mask, 1)
-    surface: Bool = (padded & ~ndimage.binary_erosion(padded))[1:-1, 1:-1, 1:-1]
-    return surface

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -86,20 +87,21 @@ def is_empty(value: Cell) -> bool:
 
 
 def as_number(value: Cell) -> float | None:
-    """A cell as a number; None where it is none."""
+    """A cell as a finite number; None where it is none."""
     if is_empty(value) or isinstance(value, bool):
         return None
     try:
-        return float(value)  # type: ignore[arg-type]
+        number = float(value)  # type: ignore[arg-type]
     except ValueError:
         return None
+    return number if math.isfinite(number) else None
 
 
 def as_text(value: Cell) -> str:
     """A cell as people write it: 1.0 is ``1``; an empty one is empty."""
     if is_empty(value):
         return ""
-    if isinstance(value, float) and value == int(value):
+    if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value).strip()
 

@@ -29,6 +29,8 @@ DICOM_DATE = re.compile(r"(19|20)\d{6}")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 LEADING_ZERO = re.compile(r"0\d+")
 ERRORS = frozenset({"#REF!", "#N/A", "#VALUE!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!"})
+NOTHING = frozenset({"na", "nan", "<na>", "nat"})
+"""What R and pandas write where there is no value."""
 DAMAGED = (KeyError, ValueError, OSError, EOFError, IndexError, TypeError)
 
 
@@ -217,12 +219,12 @@ def _cell(value: object) -> Cell:
     if isinstance(value, bool | int | float):
         return value
     text = str(value).strip()
-    return text if text and text not in {"<NA>", "NaT"} else None
+    return text if text and text.lower() not in NOTHING else None
 
 
 def _text_cell(text: str) -> Cell:
     plain = text.strip()
-    if not plain or plain.lower() in {"na", "nan"}:
+    if not plain or plain.lower() in NOTHING:
         return None
     if NUMBER.fullmatch(plain) and not LEADING_ZERO.match(plain):
         number = float(plain)

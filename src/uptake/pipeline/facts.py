@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from uptake.cohort.collection import CaseFacts, MaskFacts, State
 from uptake.cohort.overlap import Agreement, agree, between
-from uptake.io import forms
+from uptake.cohort.reading import Entry
+from uptake.io import forms, revisions
 from uptake.io.forms import StudyFile
 from uptake.io.nifti import read_mask, read_volume
 from uptake.io.store import CaseRecord, Cohort, missing_files
@@ -72,12 +74,15 @@ class CaseRead:
 
 @dataclass(frozen=True)
 class ReadTask:
-    """A case to be read, sent to whichever process reads it. readers: names and masks of several readers."""
+    """A case to be read, sent to whichever process reads it.
+
+    readers: names of readers with their masks: files, or revisions of the cohort's own record.
+    """
 
     cohort: Path
     case_id: str
     settings: Settings
-    readers: tuple[tuple[str, Path], ...] = ()
+    readers: tuple[tuple[str, Path | Entry], ...] = ()
 
 
 def read_case(task: ReadTask) -> CaseRead:
@@ -89,9 +94,9 @@ def read_case(task: ReadTask) -> CaseRead:
         return CaseRead(CaseFacts(task.case_id, state, faults=_gone(folder, record)), ())
     study: StudyFile = forms.STUDY.glance(folder)
     images = _Images.of(folder, study)
-    masks = _masks(sorted((folder / "masks").glob("*.nii.gz")), images)
-    drawn = _masks([path for _, path in task.readers], images)
-    read = {f"reader {name}": drawn[_mask_name(path)] for name, path in task.readers}
+    files = sorted((folder / "masks").glob("*.nii.gz"))
+    masks = _masks({path.name.removesuffix(".nii.gz"): partial(read_mask, path) for path in files}, images)
+    read = _masks({f"reader {name}": partial(_drawn, task.cohort, mask) for name, mask in task.readers}, images)
     ftv: FtvNumbers | None = forms.FTV.glance(folder) if (folder / "ftv.json").is_file() else None
     made = study.acquisition
     facts = CaseFacts(
@@ -107,11 +112,9 @@ def read_case(task: ReadTask) -> CaseRead:
         harmonised_mm=images.isotropic.spacing_mm if images.isotropic else None,
         harmonised_mean=images.mean,
         harmonised_sd=images.sd,
-        harmonised_zero_share=images.zero_share,
-        phases_kept=len(study.phases),
         pe_threshold_percent=float(ftv.pe_threshold_percent.value) if ftv else None,
         pe_threshold_source=ftv.pe_threshold_percent.source if ftv else "",
-        masks=(*(item for _, item in masks.values()), *(replace(item, name=name) for name, (_, item) in read.items())),
+        masks=tuple(item for _, item in (*masks.values(), *read.values())),
         numbers=_numbers(study, ftv, masks),
         faults=(*_gone(folder, record), *images.faults),
         findings=forms.CHECKED.read(folder) if (folder / "checks.json").is_file() else (),
@@ -128,7 +131,6 @@ class _Images:
     isotropic: Grid | None
     mean: float | None
     sd: float | None
-    zero_share: float | None
     faults: tuple[str, ...]
 
     @staticmethod
@@ -146,25 +148,24 @@ class _Images:
         if any(not volume.grid.same_as(known[0].grid) for volume in known[1:]):
             faults.append("the harmonised phases lie on different grids")
         if not known:
-            return _Images(acquired, None, None, None, None, tuple(faults))
+            return _Images(acquired, None, None, None, tuple(faults))
         return _Images(acquired, known[0].grid, *_pooled(known), tuple(faults))
 
 
-def _pooled(volumes: list[Volume]) -> tuple[float, float, float]:
-    """Mean and standard deviation over all phases, and the largest share of zeros of one."""
+def _pooled(volumes: list[Volume]) -> tuple[float, float]:
+    """Mean and standard deviation over all phases."""
     count = sum(volume.array.size for volume in volumes)
     mean = sum(float(volume.array.sum(dtype=np.float64)) for volume in volumes) / count
     square = sum(float(np.square(volume.array, dtype=np.float64).sum()) for volume in volumes) / count
-    zero = max(1 - np.count_nonzero(volume.array) / volume.array.size for volume in volumes)
-    return mean, float(np.sqrt(max(square - mean**2, 0.0))), float(zero)
+    return mean, float(np.sqrt(max(square - mean**2, 0.0)))
 
 
-def _masks(paths: Sequence[Path], images: _Images) -> dict[str, tuple[Volume | None, MaskFacts]]:
+def _masks(named: Mapping[str, Callable[[], Volume]], images: _Images) -> dict[str, tuple[Volume | None, MaskFacts]]:
+    """Each mask, None where it could not be read, with what is told of it."""
     found: dict[str, tuple[Volume | None, MaskFacts]] = {}
-    for path in paths:
-        name = _mask_name(path)
+    for name, load in named.items():
         try:
-            mask = read_mask(path)
+            mask = load()
         except Refusal as refusal:
             found[name] = (None, MaskFacts(name, "none", 0, f"{refusal.code}: {refusal.found}"))
             continue
@@ -173,6 +174,11 @@ def _masks(paths: Sequence[Path], images: _Images) -> dict[str, tuple[Volume | N
         voxels = int(np.count_nonzero(mask.array))
         found[name] = (mask, MaskFacts(name, on[0] if on else "another", voxels))  # type: ignore[arg-type]
     return found
+
+
+def _drawn(cohort: Path, mask: Path | Entry) -> Volume:
+    """A reader's mask: of a file, or the primary lesion of a revision. Raises Refusal."""
+    return read_mask(mask) if isinstance(mask, Path) else revisions.primary(revisions.read_labels(cohort, mask))
 
 
 def _compared(masks: dict[str, Volume]) -> tuple[Compared, ...]:
@@ -199,10 +205,6 @@ def _between_readers(
         if name in masks:
             for key, mask in drawn.items():
                 yield Compared("network", key, grid, agree(masks[name], mask))
-
-
-def _mask_name(path: Path) -> str:
-    return f"{path.parent.name}/{path.name}" if path.parent.name != "masks" else path.name.removesuffix(".nii.gz")
 
 
 def _numbers(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from uptake.cohort.agreement import extremes
@@ -95,7 +96,7 @@ def _artefacts(cohort: Cohort, cases: Sequence[CaseRead]) -> Figure | None:
         body = pre.with_array(foreground(pre.array, pre.grid.spacing_mm))
         place = brightest_place(tumour.early, body)
         if place is not None:
-            tumours.append(Tumour(**{**vars(tumour), "place": place}))
+            tumours.append(replace(tumour, place=place))
             rows.append({"case_id": name, "i": place[0], "j": place[1], "k": place[2], "found": words})
     if not tumours:
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -62,13 +62,13 @@ class CohortSelected:
 
 @dataclass(frozen=True)
 class Inputs:
-    """The tables of a selection, read and joined."""
+    """The tables of a selection, read and joined; `columns`: of the clinical table."""
 
     rules: RuleSet
     patients: tuple[Patient, ...]
     columns: tuple[str, ...]
+    index_columns: tuple[str, ...]
     features: Mapping[str, Row]
-    feature_columns: tuple[str, ...]
 
 
 def cohort(  # noqa: PLR0913 (what a user may ask for)
@@ -107,6 +107,7 @@ def cohort(  # noqa: PLR0913 (what a user may ask for)
         names = (Path(clinical).name, Path(index).name, Path(include).name if include else "")
         _write_flow(folder, given, selection)
         _write_tables(folder, given, result, numbers)
+        (folder / "features.csv").unlink(missing_ok=True)  # of an earlier selection
         if features:
             write_csv(_names(joined_rows), joined_rows, folder / "features.csv")
         write_bytes_whole(folder / "index.html", _page(given, result, names).encode())
@@ -146,14 +147,9 @@ def _inputs(
     rows = joined([_sheet(item, rules.clinical_id) for item in data], list(images))
     known = sorted({*rows, *images})
     listed = _listed(include, any_id, known) if include else None
-    measured: Mapping[str, Row] = {}
-    columns: tuple[str, ...] = ()
-    if features:
-        given = read_index(features, any_id)
-        sheet = _sheet(given, any_id)
-        measured, columns = joined([sheet], known), tuple(c for c in given.columns if c != sheet.identifier)
+    measured = joined([_sheet(read_index(features, any_id), any_id)], known) if features else {}
     names = tuple(dict.fromkeys(name for row in rows.values() for name in row))
-    return Inputs(rules, patients(rows, images, rules, listed), names, measured, columns)
+    return Inputs(rules, patients(rows, images, rules, listed), names, table.columns, measured)
 
 
 def _sheet(table: Table, identifiers: Sequence[str]) -> Sheet:
@@ -184,8 +180,8 @@ def _listed(path: Path, identifiers: Sequence[str], known: Sequence[str]) -> lis
     else:
         table = read_index(path, identifiers)
         names = _sheet(table, identifiers).identifiers
-    ids.unique(names, path.name)
     spelled = ids.spelled_as(names, known, path.name)
+    ids.unique(names, path.name, spelled)
     strangers = [name for name in names if spelled[name] not in set(known)]
     if strangers:
         raise Refusal(
@@ -198,8 +194,15 @@ def _listed(path: Path, identifiers: Sequence[str], known: Sequence[str]) -> lis
 
 
 def _columns_exist(given: Inputs, steps: Sequence[Rule]) -> None:
-    """A rule about a column that no sheet has: most often a sheet is missing."""
+    """A rule about a column that no sheet has (most often a sheet is missing), or that the index has not."""
     for rule in steps:
+        if rule.needs in {"series", "phases"} and rule.column not in given.index_columns:
+            raise Refusal(
+                Code.INDEX,
+                found=f"the index has no column {rule.column}, which the step {rule.step!r} asks for",
+                allowed="every column of the rules in the index",
+                remedy="mend the name in the rules, or give another --index",
+            )
         wanted = (
             rule.columns if rule.needs == "complete" else (rule.column,) if rule.needs in {"range", "one-of"} else ()
         )
@@ -251,12 +254,19 @@ def _table_two(selection: Selection, rules: RuleSet) -> Printed:
 
 
 def _joined_features(given: Inputs, selection: Selection) -> tuple[list[Row], str]:
-    """Rows of the feature table of chosen patients with their clinical columns, and in words who has none."""
+    """Rows of the feature table of chosen patients with their clinical columns, and in words who has none.
+
+    A feature with the name of a clinical column is called ``features.<column>``.
+    """
     if not given.features:
         return [], ""
     chosen = {patient.patient_id: patient for patient in selection.included}
     rows: list[Row] = [
-        {"patient_id": name, **(chosen[name].clinical or {}), **row}
+        {
+            "patient_id": name,
+            **(chosen[name].clinical or {}),
+            **{f"features.{column}" if column in given.columns else column: value for column, value in row.items()},
+        }
         for name, row in given.features.items()
         if name in chosen
     ]
@@ -328,13 +338,10 @@ def _page(given: Inputs, result: CohortSelected, names: tuple[str, str, str]) ->
         exclusions=result.selection.exclusions,
         included=result.selection.included,
         features=result.features,
+        notes=() if result.included else ("Nobody was chosen: look at the reasons below.",),
         version=metadata.version("uptake"),
     )
-    return selection_page(replace(view, notes=_notes(result)))
-
-
-def _notes(result: CohortSelected) -> tuple[str, ...]:
-    return () if result.included else ("Nobody was chosen: look at the reasons below.",)
+    return selection_page(view)
 
 
 def _names(rows: Sequence[Row]) -> list[str]:

@@ -23,7 +23,7 @@ from uptake.io.archives.facts import Row
 from uptake.io.archives.gate import Gate, Leak
 from uptake.io.archives.identifiers import Needle
 from uptake.io.archives.manifest import Entry, read_manifest, write_manifest
-from uptake.io.archives.metadata import KNOWN_COLLECTIONS, Metadata, read_metadata, with_known
+from uptake.io.archives.metadata import Metadata, origins, read_metadata, with_known
 from uptake.io.archives.names import KEY_FILE, read_or_make_key
 from uptake.io.clinical import read_clinical
 from uptake.io.dicom.scan import StudySource, scan
@@ -180,10 +180,7 @@ def _tasks(
     ready = [case_id for case_id in wanted if case_id not in left_out]
     _check_sources(cohort, ready, found)
     settings = _settings(cohort)
-    collections = {
-        o.name: Collection(o.name, o.doi, o.licence)
-        for o in with_known(metadata, [origin.name for origin in KNOWN_COLLECTIONS]).collections
-    }
+    collections = {name: Collection(o.name, o.doi, o.licence) for name, o in origins(metadata).items()}
     visits = _visits(found)
     tasks = [
         ReleaseTask(cohort.path.resolve(), Path(), case_id, found[case_id], settings, b"", options.layouts,

@@ -11,8 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from uptake.cohort import reading
 from uptake.cohort.agreement import limits_of_agreement
 from uptake.cohort.collection import CaseFacts, CaseFinding, check_collection
+from uptake.cohort.reading import Entry
+from uptake.io import revisions
 from uptake.io.files import write_bytes_whole, write_json_whole
 from uptake.io.store import Cohort, locked, open_cohort
 from uptake.io.tables import write_csv
@@ -76,20 +79,23 @@ def verify(
     """Check a cohort (its images, masks, protocol, agreement) or a release (against its manifest).
 
     A cohort gets ``tables/verify.csv``, ``queries.csv``, ``agreement.csv``, ``report/verify.html``, plots and figures
-    with their data. A release is only read. cases: only these. readers: a folder with ``<reader>/<case>.nii.gz``, whose
-    masks are compared with each other and with the network's; nothing of them is taken over. settings:
-    ``verify(..., verify={"outlier": 5.0})`` over those of the cohort.
-    Raises CohortError where the folder is neither, SettingsError.
+    with their data. A release is only read, and as a whole. cases: only these. The masks that readers approved in the
+    readers' record are compared with each other and with the network's. readers: a folder ``<reader>/<case>.nii.gz``
+    in place of the record; nothing of it is taken over. settings: ``verify(..., verify={"outlier": 5.0})`` over those
+    of the cohort.
+    Raises CohortError where the folder is neither or the record cannot be used, SettingsError.
     """
     path = Path(folder)
     if is_release(path):
+        if cases or readers or settings:
+            raise SettingsError("a release is checked as a whole: --case, --readers and --set are for cohorts")
         found = verify_release(path)
         return Verified(path, len({item.case_id for item in found} - {""}), tuple(found))
     cohort = _cohort(path)
     chosen = from_layers([read_toml(path / "uptake.toml"), settings])
     with locked(cohort.path):
         names = _wanted(cohort, cases)
-        drawn = _reader_masks(Path(readers), cohort.case_ids) if readers else {}
+        drawn = _reader_masks(Path(readers), cohort.case_ids) if readers else _approved(cohort)
         tasks = [ReadTask(cohort.path.resolve(), name, chosen, tuple(drawn.get(name, ()))) for name in names]
         read = _read(tasks, jobs, on_event)
         findings = check_collection([case.facts for case in read], chosen.verify)
@@ -117,13 +123,25 @@ def _cohort(path: Path) -> Cohort:
         raise CohortError(words) from error
 
 
-def _reader_masks(folder: Path, known: Sequence[str]) -> dict[str, list[tuple[str, Path]]]:
+def _approved(cohort: Cohort) -> dict[str, list[tuple[str, Path | Entry]]]:
+    """The revision of each case that each reader approved; their consensus is the case's own mask, and no reader's."""
+    return {
+        case_id: [
+            (chain, mask)
+            for chain in sorted(reading.chains(entries))
+            if chain != reading.CONSENSUS and (mask := reading.approved(entries, chain))
+        ]
+        for case_id, entries in revisions.by_case(revisions.entries(cohort.path)).items()
+    }
+
+
+def _reader_masks(folder: Path, known: Sequence[str]) -> dict[str, list[tuple[str, Path | Entry]]]:
     """The masks of each case by reader. Raises SettingsError for fewer than two readers or a mask of no case."""
     readers = sorted(path for path in folder.glob("*") if path.is_dir())
     if len(readers) < 2:
         words = f"a folder with a folder per reader, two at least; {folder.name} has {len(readers)}"
         raise SettingsError(f"--readers takes {words}")
-    found: dict[str, list[tuple[str, Path]]] = {}
+    found: dict[str, list[tuple[str, Path | Entry]]] = {}
     for reader in readers:
         for path in sorted(reader.glob("*.nii.gz")):
             case_id = path.name.removesuffix(".nii.gz")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from uptake.features.captk.parameters import write_parameters
@@ -37,7 +38,6 @@ class Contents:
     version: str
     errata: Sequence[Row] = ()
     previous_doi: str = ""
-    clinical_meanings: Mapping[str, str] = field(default_factory=dict)
 
 
 def write_contents(root: Path, contents: Contents) -> tuple[Entry, ...]:
@@ -45,23 +45,20 @@ def write_contents(root: Path, contents: Contents) -> tuple[Entry, ...]:
     columns = _write_tables(root, contents)
     _write_pages(root, contents)
     own = [_entry(root, name) for name in _written(root, contents.entries)]
-    catalogued = {f"tables/{name}.csv": wanted for name, wanted in columns.items() if name not in NOT_IN_TABLES}
-    write_json_whole(root / CRATE_FILE, ro_crate(contents.metadata, [*contents.entries, *own], contents.version))
-    write_json_whole(root / CROISSANT_FILE, croissant(contents.metadata, own, catalogued))
-    return *contents.entries, *own, _entry(root, CRATE_FILE), _entry(root, CROISSANT_FILE)
-
-
-NOT_IN_TABLES = ("manifest", "errata")
+    files = [*contents.entries, *own]
+    write_json_whole(root / CRATE_FILE, ro_crate(contents.metadata, files, contents.version))
+    write_json_whole(root / CROISSANT_FILE, croissant(contents.metadata, files, columns))
+    return *files, _entry(root, CRATE_FILE), _entry(root, CROISSANT_FILE)
 
 
 def _write_tables(root: Path, contents: Contents) -> dict[str, Sequence[str]]:
+    """Write the tables, their dictionary and the workbook; the columns of each table by its name."""
     columns: dict[str, Sequence[str]] = {}
     for name, rows in contents.tables.items():
         columns[name] = tuple(dict.fromkeys(["case_id", *(key for row in rows for key in row)]))
         write_csv(columns[name], rows, root / f"tables/{name}.csv")
     write_csv(ERRATA_COLUMNS, contents.errata, root / "errata.csv")
-    columns |= {"manifest": COLUMNS, "errata": ERRATA_COLUMNS}
-    meanings = dictionary(columns, contents.clinical_meanings)
+    meanings = dictionary(columns | {"manifest": COLUMNS, "errata": ERRATA_COLUMNS})
     write_csv(DICTIONARY_COLUMNS, meanings, root / DICTIONARY)
     if "ispy1" in contents.formats:
         wanted = columns.get("features", ("case_id",))
@@ -77,13 +74,10 @@ def _write_tables(root: Path, contents: Contents) -> dict[str, Sequence[str]]:
 
 def _write_pages(root: Path, contents: Contents) -> None:
     metadata = contents.metadata
-    masks: dict[str, int] = {}
-    for entry in contents.entries:
-        if entry.mask and (entry.file.startswith(ispy1.ROOT) or "ispy1" not in contents.formats):
-            masks[entry.mask] = masks.get(entry.mask, 0) + 1
-    cases = sorted({entry.case_id for entry in contents.entries})
+    masks = Counter(mask for mask, _ in dict.fromkeys((e.mask, e.case_id) for e in contents.entries if e.mask))
+    cases = len({entry.case_id for entry in contents.entries})
     pages = {
-        "README.md": documents.readme(metadata, cases, masks, contents.notes),
+        "README.md": documents.readme(metadata, cases, contents.formats, masks, contents.notes),
         "LICENSE.md": documents.licence(metadata),
         "DEIDENTIFICATION.md": documents.deidentification(contents.searched, contents.methods),
         "ERRATA.md": documents.errata(metadata, contents.errata),

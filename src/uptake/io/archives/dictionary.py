@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from uptake.features import captk, catalogue
 
-Row = Mapping[str, object]
 COLUMNS = ("table", "column", "description", "unit", "type", "ibsi")
 
 MEANINGS: Mapping[str, tuple[str, str]] = {
@@ -77,26 +76,19 @@ MEANINGS: Mapping[str, tuple[str, str]] = {
 }
 
 
-def dictionary(tables: Mapping[str, Sequence[str]], clinical: Mapping[str, str]) -> list[dict[str, object]]:
-    """A row for every column of the named tables. clinical: meaning of clinical columns that the source explains."""
-    features = {**_features()}
+def dictionary(tables: Mapping[str, Sequence[str]]) -> list[dict[str, str]]:
+    """A row for every column of the named tables; one that nothing is known of has an empty description."""
+    features = _features()
     return [
-        {"table": table, "column": column, **_row(column, features, clinical, table)}
+        {"table": table, "column": column, **_row(table, column, features)}
         for table, columns in tables.items()
         for column in columns
     ]
 
 
-def unexplained(rows: Iterable[Row]) -> list[str]:
-    """Columns without a meaning, as ``table.column``."""
-    return [f"{row['table']}.{row['column']}" for row in rows if not row["description"]]
-
-
-def _row(
-    column: str, features: Mapping[str, dict[str, str]], clinical: Mapping[str, str], table: str
-) -> dict[str, str]:
+def _row(table: str, column: str, features: Mapping[str, dict[str, str]]) -> dict[str, str]:
     if table == "clinical" and column != "case_id":
-        words = clinical.get(column) or "clinical column of the source, under its own name"
+        words = "clinical column of the source, under its own name"
         return {"description": words, "unit": "", "type": "number or text", "ibsi": ""}
     if column in MEANINGS:
         words, unit = MEANINGS[column]

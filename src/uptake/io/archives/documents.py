@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from uptake.io.archives.metadata import Metadata
 
-READER_SCRIPT = '''"""Reads a release with nibabel and pandas alone: python read_release.py [FOLDER]"""
+READER_SCRIPT = '''\
+"""Reads a release with nibabel and pandas alone: python read_release.py [FOLDER]"""
 
 import sys
 from pathlib import Path
@@ -30,7 +31,7 @@ for row in published[published["mask"] != ""].itertuples():
     cc = inside.sum() * abs(nibabel.affines.voxel_sizes(mask.affine).prod()) / 1000
     print(f"{row.case_id:<16} {row.mask:<13} {cc:9.3f} cc, mean {image[inside].mean() if inside.any() else 0:.3f}")
 '''
-"""Also in docs/release.md; a test runs it."""
+"""docs/release.md shows it from here; a test runs it."""
 
 
 @dataclass(frozen=True)
@@ -46,59 +47,57 @@ class Searched:
     not_searched: Mapping[str, int]
 
 
-def readme(metadata: Metadata, cases: Sequence[str], masks: Mapping[str, int], notes: Sequence[str]) -> str:
-    """The text of README.md. masks: number of cases by mask name."""
+FOLDERS: Mapping[str, Sequence[tuple[str, str]]] = {
+    "ispy1": (
+        ("`NIfTI-Files/images_bias-corrected_nifti/`", "bias-corrected images on the acquired grid: pre, early, late = `_0000`, `_0001`, `_0002`"),
+        ("`NIfTI-Files/images_bias-corrected_resampled_zscored_nifti/`", "harmonised images: isotropic, z-scored over the phases together"),
+        ("`NIfTI-Files/masks_*/`", "one mask per case: FTV (0 and 255, acquired grid), STV of a reader, of the network (0 and 1)"),
+        ("`NIfTI-Files/ISPY_DataPaper_features.xlsx`", "features of all cases with their dictionary"),
+        ("`NIfTI-Files/captk_parameter_file_ispy1.csv`", "parameters of the CaPTk features"),
+    ),
+    "bids": (("`bids/`", "images and masks in BIDS form"),),
+    "dicom": (("`DICOM/`", "DICOM SEG of every mask on the source's grid, and a TID 1500 report of its measurements"),),
+}
+"""What a form of a release adds to it: path, what is there."""
+ALWAYS: Sequence[tuple[str, str]] = (
+    ("`tables/`", "features wide and long (with the reason of every undefined value), volumes, scanners, checks, clinical columns"),
+    ("`data_dictionary.csv`", "every column of every table"),
+    ("`provenance/`", "versions and settings of every step of every case"),
+    ("`manifest.csv`, `checksums.sha256`", "every file with its checksum, source series, collection, DOI, licence"),
+    ("`DEIDENTIFICATION.md`", "how patient data were removed, and the proof"),
+    ("`ERRATA.md`, `errata.csv`", "what changed since earlier versions; how to report an error"),
+    ("`read_release.py`", "reads tables and published images with nibabel and pandas"),
+    ("`ro-crate-metadata.json`, `croissant.json`, `datacite.json`, `CITATION.cff`", "for catalogues"),
+)
+PUBLISHED_NAMES = (
+    "The names and folders below `NIfTI-Files` are those of TCIA's release 10.7937/TCIA.XC7A-QT20; `N3` stands in them "
+    "though the correction is N4. Masks that it does not have lie in folders of their own: `masks_ftv_pe`, "
+    "`masks_stv_proposal` (from the FTV, seen by no reader), `masks_stv_truth` (phantoms)."
+)
+
+
+def readme(
+    metadata: Metadata, cases: int, formats: Sequence[str], masks: Mapping[str, int], notes: Sequence[str]
+) -> str:
+    """The text of README.md. cases: how many; masks: number of cases by mask name; formats: those that are written."""
     authors = "; ".join(author.name for author in metadata.authors) or "(no authors named in release.toml)"
+    places = [*(row for name in formats for row in FOLDERS[name]), *ALWAYS]
     origins = [
-        f"| {o.name} | {o.doi and f'[{o.doi}](https://doi.org/{o.doi})'} | {o.licence} | {o.citation} |"
-        for o in metadata.collections
+        (o.name, o.doi and f"[{o.doi}](https://doi.org/{o.doi})", o.licence, o.citation) for o in metadata.collections
     ]
     lines = [
         f"# {metadata.title}",
         "",
         metadata.description,
         "",
-        f"Version {metadata.version}. {len(cases)} cases. Licence {metadata.licence} ({metadata.licence_url}), with the "
+        f"Version {metadata.version}. {cases} cases. Licence {metadata.licence} ({metadata.licence_url}), with the "
         "attribution that the source collections ask for. Authors: " + authors + ".",
-        "",
-        "## What is where",
-        "",
-        "| path | what |",
-        "|---|---|",
-        "| `NIfTI-Files/images_bias-corrected_nifti/` | bias-corrected images on the acquired grid: pre, early, late = `_0000`, `_0001`, `_0002` |",
-        "| `NIfTI-Files/images_bias-corrected_resampled_zscored_nifti/` | harmonised images: isotropic, z-scored over the phases together |",
-        "| `NIfTI-Files/masks_*/` | one mask per case: FTV (0 and 255, acquired grid), STV of a reader, of the network (0 and 1) |",
-        "| `NIfTI-Files/ISPY_DataPaper_features.xlsx` | features of all cases with their dictionary |",
-        "| `NIfTI-Files/captk_parameter_file_ispy1.csv` | parameters of the CaPTk features |",
-        "| `bids/` | the same images and masks in BIDS form |",
-        "| `DICOM/` | DICOM SEG of every mask on the source's grid, and a TID 1500 report of its measurements |",
-        "| `tables/` | features wide and long (with the reason of every undefined value), volumes, scanners, checks, clinical columns |",
-        "| `data_dictionary.csv` | every column of every table |",
-        "| `provenance/` | versions and settings of every step of every case |",
-        "| `manifest.csv`, `checksums.sha256` | every file with its checksum, source series, collection, DOI, licence |",
-        "| `DEIDENTIFICATION.md` | how patient data were removed, and the proof |",
-        "| `ERRATA.md`, `errata.csv` | what changed since earlier versions; how to report an error |",
-        "| `read_release.py` | reads all of it with nibabel and pandas |",
-        "| `ro-crate-metadata.json`, `croissant.json`, `datacite.json`, `CITATION.cff` | for catalogues |",
-        "",
-        "The names and folders below `NIfTI-Files` are those of TCIA's release 10.7937/TCIA.XC7A-QT20; `N3` stands in them "
-        "though the correction is N4. Masks that it does not have lie in folders of their own: `masks_ftv_pe`, "
-        "`masks_stv_proposal` (from the FTV, seen by no reader), `masks_stv_truth` (phantoms).",
-        "",
-        "## Masks",
-        "",
-        "| mask | cases |",
-        "|---|---|",
-        *(f"| {name} | {count} |" for name, count in masks.items()),
-        "",
-        "## Source collections",
-        "",
-        "| collection | DOI | licence | citation |",
-        "|---|---|---|---|",
-        *(origins or ["| not stated | | | |"]),
-        "",
-        "## To check it",
-        "",
+        *("", "## What is where", "", *_table(("path", "what"), places)),
+        *(["", PUBLISHED_NAMES] if "ispy1" in formats else []),
+        *("", "## Masks", "", *_table(("mask", "cases"), masks.items())),
+        *("", "## Source collections", ""),
+        *_table(("collection", "DOI", "licence", "citation"), origins or [("not stated", "", "", "")]),
+        *("", "## To check it", ""),
         "`sha256sum -c checksums.sha256` checks the manifest, `uptake verify FOLDER` everything: checksums, names, grids, counts "
         "and the dictionary, without the cohort it was made from.",
         *(["", "## Notes", "", *(f"* {note}" for note in notes)] if notes else []),
@@ -142,7 +141,8 @@ def deidentification(searched: Searched, method: Sequence[str]) -> str:
         "",
         f"Before the release was given its name every byte of it was searched for {searched.values} names, identifiers, dates, "
         f"times and texts of the source headers in {searched.spellings} spellings, and for {searched.uids} UIDs: inside gzip, "
-        "zip and XLSX, DICOM and PNG too, in UTF-8, Latin-1, UTF-16, hexadecimal and base64. None was found.",
+        "zip and XLSX, DICOM and PNG too, in UTF-8 and Latin-1, and those of six characters or more in UTF-16, hexadecimal and "
+        "base64 as well. None was found.",
         "",
         "The rule: a value of eight characters or more counts anywhere; one of four to seven, and a number of six or seven "
         "digits, as a whole word outside voxels and packed bytes; a number of four or five digits, or a time as six digits, in "
@@ -166,3 +166,10 @@ def errata(metadata: Metadata, rows: Sequence[Mapping[str, object]]) -> str:
         *(f"* {row['version']}: {row['erratum']}" for row in {(r["version"], r["erratum"]): r for r in rows}.values()),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
+    """The lines of a table in Markdown."""
+    yield "| " + " | ".join(head) + " |"
+    yield "|" + "---|" * len(head)
+    yield from ("| " + " | ".join(map(str, row)) + " |" for row in rows)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from uptake.io.archives.manifest import Entry
 from uptake.io.archives.metadata import UNKNOWN, Metadata
 
+_Item = Mapping[str, Any]
 CRATE_FILE, CROISSANT_FILE = "ro-crate-metadata.json", "croissant.json"
 TYPES = {"nii.gz": "application/gzip", "dcm": "application/dicom", "csv": "text/csv", "json": "application/json",
          "md": "text/markdown", "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
@@ -64,24 +66,10 @@ def ro_crate(metadata: Metadata, entries: Sequence[Entry], version: str) -> dict
         for n, a in enumerate(metadata.authors)
     ]
     origins = [
-        {"@id": f"https://doi.org/{o.doi}" if o.doi else f"#collection-{o.name}", "@type": "Dataset", "name": o.name,
-         "license": o.licence, "description": o.citation}
+        {"@id": f"https://doi.org/{o.doi}" if o.doi else f"#collection-{quote(o.name)}", "@type": "Dataset",
+         "name": o.name, "license": o.licence, "description": o.citation}
         for o in metadata.collections
     ]  # fmt: skip
-    root = {
-        "@id": "./",
-        "@type": "Dataset",
-        "name": metadata.title,
-        "description": metadata.description,
-        "version": metadata.version,
-        "license": {"@id": metadata.licence_url},
-        "keywords": list(metadata.keywords),
-        "author": [{"@id": author["@id"]} for author in authors],
-        "isBasedOn": [{"@id": origin["@id"]} for origin in origins],
-        "datePublished": str(metadata.year) if metadata.year else UNKNOWN,
-        "hasPart": [{"@id": entry.file} for entry in entries],
-        "mentions": [{"@id": "#release"}],
-    } | ({"identifier": f"https://doi.org/{metadata.doi}"} if metadata.doi else {})
     files = [
         {"@id": e.file, "@type": "File", "name": e.what or e.file, "encodingFormat": media_type(e.file),
          "contentSize": str(e.bytes), "sha256": e.sha256}
@@ -89,26 +77,27 @@ def ro_crate(metadata: Metadata, entries: Sequence[Entry], version: str) -> dict
     ]  # fmt: skip
     software = {"@id": "#uptake", "@type": "SoftwareApplication", "name": "uptake", "softwareVersion": version}
     action = {
-        "@id": "#release", "@type": "CreateAction", "name": "uptake release", "instrument": {"@id": "#uptake"},
-        "object": [{"@id": origin["@id"]} for origin in origins], "result": {"@id": "./"},
+        "@id": "#release", "@type": "CreateAction", "name": "uptake release", "instrument": _refer(software),
+        "object": [_refer(origin) for origin in origins], "result": {"@id": "./"},
     }  # fmt: skip
     about = {
         "@id": CRATE_FILE, "@type": "CreativeWork", "about": {"@id": "./"},
         "conformsTo": {"@id": "https://w3id.org/ro/crate/1.1"},
     }  # fmt: skip
     licence = {"@id": metadata.licence_url, "@type": "CreativeWork", "name": metadata.licence}
+    root = _root(metadata, authors, origins, files) | {"mentions": [_refer(action)]}
     graph = [about, root, *authors, *origins, licence, software, action, *files]
     return {"@context": "https://w3id.org/ro/crate/1.1/context", "@graph": graph}
 
 
 def croissant(metadata: Metadata, entries: Sequence[Entry], tables: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """Tables as record sets with their columns, images and masks as file sets. tables: path -> columns."""
-    known = {entry.file: entry for entry in entries}
+    """Tables as record sets with their columns, images and masks as file sets. tables: name -> columns."""
+    paths = {entry.file: entry for entry in entries}
+    files = {name: paths[f"tables/{name}.csv"] for name in tables}
     objects = [
-        {"@type": "cr:FileObject", "@id": _id(name), "name": _id(name), "contentUrl": name,
-         "encodingFormat": "text/csv", "sha256": known[name].sha256, "contentSize": f"{known[name].bytes} B"}
-        for name in tables
-        if name in known
+        {"@type": "cr:FileObject", "@id": f"{name}.csv", "name": f"{name}.csv", "contentUrl": file.file,
+         "encodingFormat": "text/csv", "sha256": file.sha256, "contentSize": f"{file.bytes} B"}
+        for name, file in files.items()
     ]  # fmt: skip
     folders = sorted({e.file.split("/")[1] for e in entries if e.file.startswith("NIfTI-Files/") and e.case_id})
     sets = [
@@ -117,10 +106,9 @@ def croissant(metadata: Metadata, entries: Sequence[Entry], tables: Mapping[str,
         for folder in folders
     ]  # fmt: skip
     records = [
-        {"@type": "cr:RecordSet", "@id": f"{_id(name)}-records", "name": f"{_id(name)}-records",
-         "field": [_field(_id(name), column) for column in columns]}
+        {"@type": "cr:RecordSet", "@id": name, "name": name,
+         "field": [_field(name, column) for column in columns]}
         for name, columns in tables.items()
-        if name in known
     ]  # fmt: skip
     return {
         "@context": dict(CROISSANT_CONTEXT),
@@ -144,12 +132,31 @@ def _field(table: str, column: str) -> dict[str, Any]:
         "@id": f"{table}/{column}",
         "name": column,
         "dataType": "sc:Text",
-        "source": {"fileObject": {"@id": table}, "extract": {"column": column}},
+        "source": {"fileObject": {"@id": f"{table}.csv"}, "extract": {"column": column}},
     }
 
 
-def _id(name: str) -> str:
-    return name.replace("/", "-")
+def _root(
+    metadata: Metadata, authors: Sequence[_Item], origins: Sequence[_Item], files: Sequence[_Item]
+) -> dict[str, Any]:
+    """The crate's own item: the release as a whole."""
+    return {
+        "@id": "./",
+        "@type": "Dataset",
+        "name": metadata.title,
+        "description": metadata.description,
+        "version": metadata.version,
+        "license": {"@id": metadata.licence_url},
+        "keywords": list(metadata.keywords),
+        "author": [_refer(author) for author in authors],
+        "isBasedOn": [_refer(origin) for origin in origins],
+        "datePublished": str(metadata.year) if metadata.year else UNKNOWN,
+        "hasPart": [_refer(file) for file in files],
+    } | ({"identifier": f"https://doi.org/{metadata.doi}"} if metadata.doi else {})
+
+
+def _refer(item: _Item) -> dict[str, Any]:
+    return {"@id": item["@id"]}
 
 
 def _person(number: int, orcid: str) -> str:

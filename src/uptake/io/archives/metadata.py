@@ -92,6 +92,8 @@ KNOWN_COLLECTIONS = (
     Origin("PHANTOM", "", "CC0-1.0", "synthetic images made by uptake phantom; no patient"),
 )  # fmt: skip
 """Collections by the name that their DICOM files carry; ``release.toml`` adds others and overrides these."""
+OTHERS, OTHERS_NAME = "*", "other sources"
+"""The collection in ``release.toml`` that stands for every source without one of its own, and its name in a release."""
 
 
 def read_metadata(path: Path | None, version: str = "") -> Metadata:
@@ -165,10 +167,19 @@ def citation_cff(metadata: Metadata) -> str:
     return str(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=110))
 
 
+def origins(metadata: Metadata) -> dict[str, Origin]:
+    """Every collection that is known, by the name that its DICOM files carry; `OTHERS` is the one for the rest."""
+    found = {origin.name: origin for origin in (*KNOWN_COLLECTIONS, *metadata.collections)}
+    if OTHERS in found:
+        found[OTHERS] = dataclasses.replace(found[OTHERS], name=OTHERS_NAME)
+    return found
+
+
 def with_known(metadata: Metadata, found: Sequence[str]) -> Metadata:
-    """The metadata with every collection that was found in the sources, known or not, and those it names itself."""
-    known = {origin.name: origin for origin in (*KNOWN_COLLECTIONS, *metadata.collections)}
-    wanted = sorted({*found, *(origin.name for origin in metadata.collections)} - {"", "*"})
+    """The metadata with every collection that a release's files come from, known or not, and those it names itself."""
+    by_file = origins(metadata)
+    known = {origin.name: origin for origin in by_file.values()}
+    wanted = sorted({*found, *(by_file[origin.name].name for origin in metadata.collections)} - {""})
     return dataclasses.replace(metadata, collections=tuple(known.get(name, Origin(name)) for name in wanted))
 
 
