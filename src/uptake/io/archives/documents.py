@@ -49,9 +49,18 @@ class Searched:
 
 FOLDERS: Mapping[str, Sequence[tuple[str, str]]] = {
     "ispy1": (
-        ("`NIfTI-Files/images_bias-corrected_nifti/`", "bias-corrected images on the acquired grid: pre, early, late = `_0000`, `_0001`, `_0002`"),
-        ("`NIfTI-Files/images_bias-corrected_resampled_zscored_nifti/`", "harmonised images: isotropic, z-scored over the phases together"),
-        ("`NIfTI-Files/masks_*/`", "one mask per case: FTV (0 and 255, acquired grid), STV of a reader, of the network (0 and 1)"),
+        (
+            "`NIfTI-Files/images_bias-corrected_nifti/`",
+            "bias-corrected images on the acquired grid: pre, early, late = `_0000`, `_0001`, `_0002`",
+        ),
+        (
+            "`NIfTI-Files/images_bias-corrected_resampled_zscored_nifti/`",
+            "harmonised images: isotropic, z-scored over the phases together",
+        ),
+        (
+            "`NIfTI-Files/masks_*/`",
+            "one mask per case: FTV (0 and 255, acquired grid), STV of a reader, of the network (0 and 1)",
+        ),
         ("`NIfTI-Files/ISPY_DataPaper_features.xlsx`", "features of all cases with their dictionary"),
         ("`NIfTI-Files/captk_parameter_file_ispy1.csv`", "parameters of the CaPTk features"),
     ),
@@ -60,7 +69,10 @@ FOLDERS: Mapping[str, Sequence[tuple[str, str]]] = {
 }
 """What a form of a release adds to it: path, what is there."""
 ALWAYS: Sequence[tuple[str, str]] = (
-    ("`tables/`", "features wide and long (with the reason of every undefined value), volumes, scanners, checks, clinical columns"),
+    (
+        "`tables/`",
+        "features wide and long (with the reason of every undefined value), volumes, scanners, checks, clinical columns",
+    ),
     ("`data_dictionary.csv`", "every column of every table"),
     ("`provenance/`", "versions and settings of every step of every case"),
     ("`manifest.csv`, `checksums.sha256`", "every file with its checksum, source series, collection, DOI, licence"),
