@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +50,7 @@ def test_a_revision_comes_back_with_its_labels_and_volumes(tmp_path: Path) -> No
 
 def test_a_mask_that_was_drawn_on_the_acquired_grid_is_kept_there_too(tmp_path: Path) -> None:
     coarse = Volume(np.ones((2, 2, 2), np.uint8), Grid((2, 2, 2), np.diag((2.0, 2.0, 3.0, 1.0))))
-    made = revisions.save_revision(tmp_path, FIRST, labels(3), None, coarse)
+    made = revisions.save_revision(tmp_path, FIRST, labels(3), 0, coarse)
     drawn = revisions.read_primary(tmp_path, made)[1]
     assert drawn is not None
     assert drawn.grid.same_as(coarse.grid)
@@ -66,7 +71,7 @@ def test_a_save_on_an_older_revision_is_stale_and_leaves_the_chain_as_it_was(tmp
         revisions.save_revision(tmp_path, FIRST, labels(2), 0, None)
     assert (caught.value.winner, caught.value.etag) == (made, 1)
     assert revisions.entries(tmp_path) == (made,)
-    assert revisions.save_revision(tmp_path, FIRST, labels(2), None, None).revision == 2
+    assert revisions.save_revision(tmp_path, FIRST, labels(2), 1, None).revision == 2
 
 
 def test_a_failing_transaction_leaves_nothing(tmp_path: Path) -> None:
@@ -93,10 +98,44 @@ def test_drafts_change_in_place_and_their_etags_never_come_back(tmp_path: Path) 
     assert revisions.read_draft(tmp_path, "ONE", "AB") == second
 
 
-def test_a_revision_that_was_made_elsewhere_leaves_the_draft_in_the_browser(tmp_path: Path) -> None:
+def test_a_revision_that_was_made_elsewhere_comes_with_its_approval_and_leaves_the_draft(tmp_path: Path) -> None:
     draft = revisions.save_draft(tmp_path, "ONE", "AB", Draft(0, "", 1.0, "stv_proposal", 0, 0.5, b"voxels"))
-    revisions.save_revision(tmp_path, FIRST, labels(3), None, None)
+    for _ in range(2):
+        revisions.import_revision(tmp_path, replace(FIRST, action="imported", blind=True), labels(3), None)
     assert revisions.read_draft(tmp_path, "ONE", "AB") == draft
+    found = [(entry.action, entry.revision, entry.blind) for entry in revisions.entries(tmp_path)]
+    assert found == [("imported", 1, True), ("approved", 1, True), ("imported", 2, True), ("approved", 2, True)]
+
+
+def test_a_revision_whose_approval_cannot_be_written_is_not_there_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(revisions, "decided", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        revisions.import_revision(tmp_path, replace(FIRST, action="imported"), labels(3), None)
+    assert revisions.entries(tmp_path) == ()
+
+
+def test_masks_that_a_killed_process_left_half_are_swept_and_those_of_living_ones_stay(tmp_path: Path) -> None:
+    made = revisions.save_revision(tmp_path, FIRST, labels(3), 0, None)
+    folder = tmp_path / revisions.MASKS
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    left, at_work = folder / f".{ended.pid}-ab.nii.gz", folder / f".{os.getpid()}-ab.nii.gz"
+    left.touch()
+    at_work.touch()
+    revisions.sweep(tmp_path)
+    assert set(folder.iterdir()) == {at_work, revisions.mask_path(tmp_path, made)}
+
+
+def test_a_mask_that_cannot_be_written_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(revisions, "_flush", full)
+    with pytest.raises(OSError, match="No space"):
+        revisions.keep_mask(tmp_path, labels(1))
+    assert list((tmp_path / revisions.MASKS).iterdir()) == []
 
 
 def test_it_is_kept_in_write_ahead_mode_and_synchronous(tmp_path: Path) -> None:

@@ -23,8 +23,9 @@ from uptake.study import SettingsError
 from uptake.verbs import import_masks
 
 
-def upload(reader: Reader, case_id: str, name: str, data: bytes) -> httpx.Response:
-    return reader.client.post(f"/api/cases/{case_id}/import", params={"name": name}, content=data)
+def upload(reader: Reader, case_id: str, name: str, data: bytes, seen: int = 0) -> httpx.Response:
+    address, etag = f"/api/cases/{case_id}/import", {"if-match": f'"{seen}"'}
+    return reader.client.post(address, params={"name": name}, content=data, headers=etag)
 
 
 def nifti(array: npt.NDArray[np.generic], affine: npt.NDArray[np.float64]) -> bytes:
@@ -42,7 +43,12 @@ def test_itk_snap_gets_image_mask_labels_and_the_command(reader: Reader) -> None
     assert "itksnap -g early.nii.gz -s stv.nii.gz -l labels.txt -o pre.nii.gz late.nii.gz" in words
     assert "revision 1 of AB" in words
     mask = archive.read("OBLIQUE/stv.nii.gz")
-    assert upload(reader, "OBLIQUE", "stv.nii.gz", mask).json()["sha256"] == made["sha256"], "equal voxels, equal bytes"
+    answer = upload(reader, "OBLIQUE", "stv.nii.gz", mask, seen=1)
+    assert answer.json()["sha256"] == made["sha256"], "equal voxels, equal bytes"
+    late = upload(reader, "OBLIQUE", "stv.nii.gz", mask, seen=1)
+    assert (late.status_code, late.json()["winner"]["revision"]) == (409, 2)
+    blind = reader.client.post("/api/cases/OBLIQUE/import", params={"name": "stv.nii.gz"}, content=mask)
+    assert blind.status_code == 428
 
 
 def test_itk_reads_the_image_and_the_mask_on_one_grid(cohort: Path, tmp_path: Path) -> None:

@@ -22,8 +22,9 @@ from importlib import metadata
 from pathlib import Path
 
 import numpy as np
+import psutil
 
-from uptake.cohort.reading import Entry, latest_revision
+from uptake.cohort.reading import Entry, decided, latest_revision
 from uptake.io.files import writable
 from uptake.io.nifti import read_volume, write_volume
 from uptake.study import Code, CohortError, Refusal, UptakeError
@@ -150,44 +151,58 @@ def append(connection: sqlite3.Connection, entry: Entry) -> Entry:
     return replace(stamped, number=cursor.lastrowid or 0)
 
 
-def save_revision(cohort: Path, entry: Entry, mask: Volume, expected: int | None, acquired: Volume | None) -> Entry:
-    """Add a revision to its chain, whole or not at all: first the file, then the row.
+def save_revision(cohort: Path, entry: Entry, mask: Volume, expected: int, acquired: Volume | None) -> Entry:
+    """Add a revision to its chain, whole or not at all: first the file, then the row. The chain's draft ends with it.
 
     mask: uint8 labels on the 1 mm grid. acquired: the same on the acquired grid where it was drawn there; else None.
-    expected: the number of the revision that this one was made on (0: none), and the chain's draft ends with it; None:
-    whichever is newest, made elsewhere (imported), so that a draft in a browser stays.
+    expected: the number of the revision that this one was made on (0: none).
     Raises `Stale` when the chain has moved on.
     """
-    files = [keep_mask(cohort, mask)] + ([keep_mask(cohort, acquired)] if acquired else [])
+    files = _kept(cohort, mask, acquired)
     with writing(cohort) as connection:
-        log = entries_of(connection, entry.case_id)
-        newest = latest_revision(log, entry.chain)
+        newest = latest_revision(entries_of(connection, entry.case_id), entry.chain)
         number = newest.revision if newest else 0
-        if expected is not None and expected != number:
+        if expected != number:
             raise Stale(newest, number)
-        made = replace(
-            entry,
-            revision=number + 1,
-            sha256=files[0],
-            volume_cc=label_cc(mask, PRIMARY),
-            satellites_cc=label_cc(mask, SATELLITE),
-            details=files[1] if acquired else "",
-        )
-        if expected is not None:
-            connection.execute("DELETE FROM drafts WHERE case_id = ? AND chain = ?", (entry.case_id, entry.chain))
-        return append(connection, made)
+        connection.execute("DELETE FROM drafts WHERE case_id = ? AND chain = ?", (entry.case_id, entry.chain))
+        return append(connection, _revision(entry, number + 1, mask, files))
+
+
+def import_revision(cohort: Path, entry: Entry, mask: Volume, acquired: Volume | None) -> Entry:
+    """Add a revision that was made elsewhere after whichever is newest, approved by its reader; both rows or none.
+
+    As `save_revision`, but a draft in a browser stays.
+    """
+    files = _kept(cohort, mask, acquired)
+    with writing(cohort) as connection:
+        newest = latest_revision(entries_of(connection, entry.case_id), entry.chain)
+        made = append(connection, _revision(entry, newest.revision + 1 if newest else 1, mask, files))
+        approved = decided("approved", entry.reader, made)
+        append(connection, replace(approved, comment=entry.comment, blind=entry.blind))
+        return made
 
 
 def keep_mask(cohort: Path, mask: Volume) -> str:
     """Write a mask under the SHA-256 of its bytes and flush it to the disk; that name."""
     folder = cohort / MASKS
     temporary = folder / f".{os.getpid()}-{os.urandom(8).hex()}.nii.gz"
-    write_volume(mask, temporary)
-    name = hashlib.sha256(temporary.read_bytes()).hexdigest()
-    _flush(temporary)
-    temporary.replace(folder / f"{name}.nii.gz")
+    try:
+        write_volume(mask, temporary)
+        name = hashlib.sha256(temporary.read_bytes()).hexdigest()
+        _flush(temporary)
+        temporary.replace(folder / f"{name}.nii.gz")
+    finally:
+        temporary.unlink(missing_ok=True)
     _flush(folder)
     return name
+
+
+def sweep(cohort: Path) -> None:
+    """Remove the masks that processes which were killed did not finish; those of living ones stay."""
+    for path in (cohort / MASKS).glob(".*-*"):
+        process = path.name.lstrip(".").partition("-")[0]
+        if process.isdigit() and not psutil.pid_exists(int(process)):
+            path.unlink(missing_ok=True)
 
 
 def mask_path(cohort: Path, entry: Entry) -> Path:
@@ -289,6 +304,22 @@ def _connected(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _kept(cohort: Path, mask: Volume, acquired: Volume | None) -> list[str]:
+    """The names of a revision's files: on the 1 mm grid, and on the acquired one where it was drawn there."""
+    return [keep_mask(cohort, drawn) for drawn in (mask, acquired) if drawn]
+
+
+def _revision(entry: Entry, number: int, mask: Volume, files: Sequence[str]) -> Entry:
+    return replace(
+        entry,
+        revision=number,
+        sha256=files[0],
+        volume_cc=label_cc(mask, PRIMARY),
+        satellites_cc=label_cc(mask, SATELLITE),
+        details=files[1] if len(files) > 1 else "",
+    )
 
 
 def _unusable(error: sqlite3.DatabaseError) -> CohortError:

@@ -13,6 +13,7 @@ import psutil
 import uvicorn
 
 from uptake.cohort.reading import CONSENSUS, valid_name
+from uptake.io import revisions
 from uptake.io.store import open_cohort
 from uptake.review.app import Workbench, application
 from uptake.review.guard import Sessions
@@ -82,6 +83,7 @@ def serve(cohort: Path, wish: Wish, ready: Callable[[Link], None]) -> None:
         raise SettingsError(f"there is no case {', '.join(unknown)}; there are {', '.join(opened.case_ids) or 'none'}")
     if wish.reader and not valid_name(wish.reader):
         raise SettingsError(f"a reader's name has 1 to 64 printable characters and is not {CONSENSUS!r}")
+    revisions.sweep(opened.path)
     listening = listen(wish.port)
     number = listening.getsockname()[1]
     sessions = Sessions(number, reader=wish.reader.strip())

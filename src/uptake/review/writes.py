@@ -42,14 +42,14 @@ class By:
 
 def save_draft(by: By, data: bytes) -> dict[str, Any]:
     """Keep an autosave in place of the last one of this chain."""
-    _needs_seen(by)
+    seen = _needs_seen(by)
     mask = labels(data, grid_of(by.folder))
     volume = revisions.label_cc(mask, revisions.PRIMARY)
     entries = revisions.entries(by.cohort, by.case_id)
     newest = reading.latest_revision(entries, by.chain)
     last = newest.revision if newest else 0
     base = last if by.base is None else min(by.base, last)
-    draft = Draft(by.seen or 0, "", by.seconds_active, by.start, base, volume, data)
+    draft = Draft(seen, "", by.seconds_active, by.start, base, volume, data)
     try:
         saved = revisions.save_draft(by.cohort, by.case_id, by.chain, draft)
     except Stale as error:
@@ -68,6 +68,7 @@ def save_mask(by: By, data: bytes) -> dict[str, Any]:
 
 def keep(by: By, mask: Volume, entry: Entry, acquired: Volume | None = None) -> dict[str, Any]:
     """Add a revision to the chain; what stands in the log. Raises `Bad` 409 with the winner if it came too late."""
+    seen = _needs_seen(by)
     entries = revisions.entries(by.cohort, by.case_id)
     parent = _parent(by, entries)
     made = replace(
@@ -78,7 +79,7 @@ def keep(by: By, mask: Volume, entry: Entry, acquired: Volume | None = None) -> 
         blind=reading.is_blind(entries, by.reader),
     )
     try:
-        saved = revisions.save_revision(by.cohort, made, mask, by.seen, acquired)
+        saved = revisions.save_revision(by.cohort, made, mask, seen, acquired)
     except Stale as error:
         winner = row(error.winner) if error.winner else None
         who = f"{error.winner.reader} saved revision {error.winner.revision}" if error.winner else "nothing is there"
@@ -184,9 +185,10 @@ def _parent_cc(by: By, parent: str, entries: Sequence[Entry]) -> float | None:
     )
 
 
-def _needs_seen(by: By) -> None:
+def _needs_seen(by: By) -> int:
     if by.seen is None:
         raise Bad(428, "a save without If-Match", 'send the etag that was read last, If-Match: "0" for the first')
+    return by.seen
 
 
 def chain_name(wanted: str, reader: str) -> str:

@@ -6,12 +6,12 @@ import hashlib
 import itertools
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from uptake.cohort.reading import CONSENSUS, Entry, decided, is_blind, valid_name
+from uptake.cohort.reading import CONSENSUS, Entry, is_blind, valid_name
 from uptake.io import revisions
 from uptake.io.dicom.seg import read_seg
 from uptake.io.forms import StudyFile
@@ -151,12 +151,7 @@ def approve_import(cohort: Cohort, case_id: str, both: BothGrids, reader: str, p
     words = f"imported from {path.name}, SHA-256 {hashlib.sha256(path.read_bytes()).hexdigest()}"
     blind = is_blind(revisions.entries(cohort.path, case_id), reader)
     made = Entry("imported", case_id, reader, chain=reader, parent=f"file {path.name}", comment=words, blind=blind)
-    saved = revisions.save_revision(
-        cohort.path, made, both.isotropic, None, both.acquired if both.drawn_acquired else None
-    )
-    with revisions.writing(cohort.path) as connection:
-        revisions.append(connection, replace(decided("approved", reader, saved), comment=words, blind=blind))
-    return saved
+    return revisions.import_revision(cohort.path, made, both.isotropic, both.acquired if both.drawn_acquired else None)
 
 
 def _read(path: Path, acquired: Grid) -> Volume:
