@@ -228,6 +228,28 @@ static PyObject *py_neighbours(PyObject *Py_UNUSED(self), PyObject *args)
     return done(&buffers, failed);
 }
 
+PyDoc_STRVAR(tones_doc, "tones(counts, differences, out)\n\nEight sums (see kernels.h) over each tone difference matrix, rows of its\n"
+                        "voxels and differences by level.");
+
+static PyObject *py_tones(PyObject *Py_UNUSED(self), PyObject *args)
+{
+    PyObject *counts, *differences, *sums;
+    Buffers buffers = {0};
+    if (!PyArg_ParseTuple(args, "OOO", &counts, &differences, &sums))
+        return NULL;
+    Py_buffer *n = take(&buffers, counts, "d", 2, 0), *s = n ? take(&buffers, differences, "d", 2, 0) : NULL;
+    Py_buffer *out = s ? take(&buffers, sums, "d", 2, 1) : NULL;
+    if (!out || !expect(n->shape[0] == s->shape[0] && n->shape[1] == s->shape[1], "rows of one shape") ||
+        !expect(out->shape[0] == n->shape[0] && out->shape[1] == TONE_SUMS, "eight sums for every matrix"))
+        return wrong(&buffers);
+    Py_BEGIN_ALLOW_THREADS
+    for (Py_ssize_t m = 0; m < n->shape[0]; m++)
+        tones((const double *)n->buf + m * n->shape[1], (const double *)s->buf + m * n->shape[1], n->shape[1],
+              (double *)out->buf + m * TONE_SUMS);
+    Py_END_ALLOW_THREADS
+    return done(&buffers, 0);
+}
+
 PyDoc_STRVAR(zones_doc, "zones(levels, distances, margin, flat) -> bytes\n\nFour int32 per zone: level, voxels, least\n"
                         "distance, slice (0 in 3D).");
 
@@ -325,7 +347,26 @@ static Box box_of(const Py_buffer *array)
     return (Box){array->shape[0], array->shape[1], array->shape[2], 0, 0, array->shape[0]};
 }
 
-PyDoc_STRVAR(cubes_doc, "cubes(mask, counts)\n\nAdd to counts (slice, 256) the cubes of eight voxels of each kind but 0 and 255.");
+PyDoc_STRVAR(extent_doc, "extent(mask) -> (int, ...)\n\nFirst and one past the last place along z, y, x of all that is not zero;\n"
+                         "an empty tuple where there is nothing.");
+
+static PyObject *py_extent(PyObject *Py_UNUSED(self), PyObject *mask)
+{
+    Buffers buffers = {0};
+    Py_buffer *in = take(&buffers, mask, "B?", 3, 0);
+    if (!in)
+        return wrong(&buffers);
+    ptrdiff_t ends[6];
+    int found;
+    Py_BEGIN_ALLOW_THREADS
+    found = extent(in->buf, box_of(in), ends);
+    Py_END_ALLOW_THREADS
+    release(&buffers);
+    return found ? Py_BuildValue("nnnnnn", ends[0], ends[1], ends[2], ends[3], ends[4], ends[5]) : PyTuple_New(0);
+}
+
+PyDoc_STRVAR(cubes_doc, "cubes(mask, counts)\n\nAdd to counts (2, 256) the cubes of eight voxels of each kind but 0 and 255, and the\n"
+                        "slices in which they begin.");
 
 static PyObject *py_cubes(PyObject *Py_UNUSED(self), PyObject *args)
 {
@@ -333,12 +374,11 @@ static PyObject *py_cubes(PyObject *Py_UNUSED(self), PyObject *args)
     Buffers buffers = {0};
     if (!PyArg_ParseTuple(args, "OO", &mask, &counts))
         return NULL;
-    Py_buffer *in = take(&buffers, mask, "B?", 3, 0), *out = in ? take(&buffers, counts, "I", 2, 1) : NULL;
-    if (!out || !expect(in->shape[0] > 1 && out->shape[0] == in->shape[0] - 1 && out->shape[1] == 256,
-                        "256 counts for every pair of slices"))
+    Py_buffer *in = take(&buffers, mask, "B?", 3, 0), *out = in ? take(&buffers, counts, "lq", 2, 1) : NULL;
+    if (!out || !expect(out->itemsize == 8 && out->shape[0] == 2 && out->shape[1] == 256, "256 numbers twice"))
         return wrong(&buffers);
     Py_BEGIN_ALLOW_THREADS
-    cubes(in->buf, box_of(in), out->buf);
+    cubes(in->buf, box_of(in), out->buf, (int64_t *)out->buf + 256);
     Py_END_ALLOW_THREADS
     return done(&buffers, 0);
 }
@@ -521,9 +561,11 @@ static PyMethodDef methods[] = {
     {"margins", py_margins, METH_VARARGS, margins_doc},
     {"runs", py_runs, METH_VARARGS, runs_doc},
     {"neighbours", py_neighbours, METH_VARARGS, neighbours_doc},
+    {"tones", py_tones, METH_VARARGS, tones_doc},
     {"zones", py_zones, METH_VARARGS, zones_doc},
     {"cell_sums", py_cell_sums, METH_VARARGS, cell_sums_doc},
     {"distances", py_distances, METH_VARARGS, distances_doc},
+    {"extent", py_extent, METH_O, extent_doc},
     {"cubes", py_cubes, METH_VARARGS, cubes_doc},
     {"moments", py_moments, METH_VARARGS, moments_doc},
     {"hull", py_hull, METH_O, hull_doc},

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
 from uptake.features.catalogue import FAMILIES
-from uptake.features.definition import Definition, Family, Undefined, Value
+from uptake.features.definition import Family, Undefined, Value
 from uptake.features.filters.named import filter_of, filtered
 from uptake.features.interpolate import interpolate
 from uptake.features.matrices import field_of
@@ -48,13 +49,30 @@ def extract(volume: Volume, mask: Volume, settings: Features = DEFAULT) -> Featu
     region = _region(volume, mask, settings)
     families, wanted = _wanted(settings)
     values = _values(region, families)
-    return FeatureTable(tuple(_feature(definition, values[definition.ibsi_tag]) for definition in wanted))
+    found = [values[tag] for tag in wanted.tags]
+    numbers = [math.nan if isinstance(value, Undefined) else float(value) for value in found]
+    reasons = [value.reason if isinstance(value, Undefined) else "" for value in found]
+    columns = (wanted.names, numbers, wanted.units, wanted.families, wanted.codes, wanted.tags, wanted.aggregations)
+    return FeatureTable(tuple(map(Feature._make, zip(*columns, reasons, strict=True))))
+
+
+class _Columns(NamedTuple):
+    """What a table says of each value, a tuple for each."""
+
+    names: tuple[str, ...]
+    units: tuple[str, ...]
+    families: tuple[str, ...]
+    codes: tuple[str, ...]
+    tags: tuple[str, ...]
+    aggregations: tuple[str, ...]
 
 
 @lru_cache(maxsize=16)
-def _wanted(settings: Features) -> tuple[tuple[Family, ...], tuple[Definition, ...]]:
+def _wanted(settings: Features) -> tuple[tuple[Family, ...], _Columns]:
     families = tuple(family for family in FAMILIES if family.name in settings.families)
-    return families, tuple(definition for family in families for definition in family.chosen(settings))
+    chosen = [definition for family in families for definition in family.chosen(settings)]
+    rows = [(d.name, d.unit, d.family, d.ibsi, d.ibsi_tag, d.aggregation) for d in chosen]
+    return families, _Columns(*zip(*rows, strict=True))
 
 
 def _values(region: Region, families: Sequence[Family]) -> dict[str, Value]:
@@ -83,9 +101,3 @@ def _region(volume: Volume, mask: Volume, settings: Features) -> Region:
         return region
     response = filtered(volume, filter_of(settings.filter)).array
     return replace(region, whole=response, image=np.asfortranarray(response[region.box]))
-
-
-def _feature(definition: Definition, value: Value) -> Feature:
-    number, reason = (math.nan, value.reason) if isinstance(value, Undefined) else (float(value), "")
-    d = definition
-    return Feature(d.name, number, d.unit, d.family, d.ibsi, d.ibsi_tag, d.aggregation, reason)

@@ -64,12 +64,10 @@ def mesh_of(mask: Bool, frame: Float) -> Mesh:
     The mesh is closed (the mask may touch the border of its array); one voxel gives an octahedron of a sixth of the
     voxel's volume.
     """
-    counts = _count_cubes(mask)
-    per_kind = counts.sum(axis=0)
+    numbers, starts = _count_cubes(mask)
     # Volume = sum over the triangles of (area projected along k) x (mean k), in voxel steps.
-    start = np.arange(len(counts)) @ counts
-    voxels = per_kind @ _MOMENTS + start @ _PROJECTED
-    return Mesh(float(per_kind @ _areas(frame.tobytes())), float(voxels * np.prod(np.diag(frame))))
+    voxels = numbers @ _MOMENTS + starts @ _PROJECTED
+    return Mesh(float(numbers @ _areas(frame.tobytes())), float(voxels * frame[0, 0] * frame[1, 1] * frame[2, 2]))
 
 
 def cross(a: Float, b: Float) -> Float:
@@ -78,10 +76,10 @@ def cross(a: Float, b: Float) -> Float:
 
 
 def _count_cubes(mask: Bool) -> Float:
-    """How many cubes of each kind start at each k, shape (k + 1, 256)."""
+    """How many cubes there are of each kind, and the sum of the k at which they start; shape (2, 256)."""
     padded = np.zeros([n + 2 for n in mask.shape[::-1]], np.bool_)
     padded[1:-1, 1:-1, 1:-1] = mask.T
-    counts = np.zeros((len(padded) - 1, 256), np.uint32)
+    counts = np.zeros((2, 256), np.int64)
     _kernels.cubes(padded, counts)
     return counts.astype(np.float64)
 
