@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { D = 4, AFRESH = 16 }; /* points are (x, y, z, 1); steps after which sums are made anew */
+enum { D = 4, AFRESH = 16, SWEEPS = 30 }; /* points are (x, y, z, 1); steps after which sums are made anew; far too many */
 
 static double dot(const double *a, const double *b)
 {
@@ -76,7 +76,7 @@ typedef struct {
 } Candidates;
 
 /* The inverse of the weighted sum of products q q', and the square distance of every point in it; gives the largest. */
-static double measure(Candidates *all, double inverse[D][D])
+static double afresh(Candidates *all, double inverse[D][D])
 {
     double sum[D][D] = {{0}}, q[D], product[D], most = 0;
     for (ptrdiff_t p = 0; p < all->count; p++) {
@@ -155,7 +155,7 @@ static int converge(Candidates *all, double inverse[D][D], double tolerance, ptr
 {
     for (ptrdiff_t turn = 0; turn < most; turn++) {
         if (turn % AFRESH == 0)
-            leave_out(all, measure(all, inverse));
+            leave_out(all, afresh(all, inverse));
         const double *distances = all->distances, *weights = all->weights;
         ptrdiff_t far = 0, near = -1;
         for (ptrdiff_t p = 0; p < all->count; p++) {
@@ -177,9 +177,31 @@ static int converge(Candidates *all, double inverse[D][D], double tolerance, ptr
     return 1;
 }
 
-int ellipsoid(const double *points, ptrdiff_t n, double tolerance, ptrdiff_t most, double *matrix)
+void eigenvalues(double m[3][3], double out[3])
 {
-    double inverse[D][D], *room = calloc((size_t)(5 * n), sizeof *room);
+    for (int turn = 0; turn < 3 * SWEEPS; turn++) {
+        int p = turn % 3, q = (p + 1) % 3, r = (p + 2) % 3;
+        if (m[p][q] == 0)
+            continue;
+        double theta = (m[q][q] - m[p][p]) / (2 * m[p][q]), t = (theta < 0 ? -1 : 1) / (fabs(theta) + hypot(theta, 1));
+        double c = 1 / hypot(t, 1), s = t * c, rp = m[r][p], rq = m[r][q];
+        m[p][p] -= t * m[p][q];
+        m[q][q] += t * m[p][q];
+        m[p][q] = m[q][p] = 0;
+        m[r][p] = m[p][r] = c * rp - s * rq;
+        m[r][q] = m[q][r] = s * rp + c * rq;
+    }
+    for (int i = 0; i < 3; i++) {
+        int place = 0;
+        for (int j = 0; j < 3; j++)
+            place += m[j][j] < m[i][i] || (m[j][j] == m[i][i] && j < i);
+        out[place] = m[i][i];
+    }
+}
+
+int ellipsoid(const double *points, ptrdiff_t n, double tolerance, ptrdiff_t most, double axes[3])
+{
+    double inverse[D][D], matrix[3][3], values[3], *room = calloc((size_t)(5 * n), sizeof *room);
     if (!room)
         return -1;
     Candidates all = {room, room + 3 * n, room + 4 * n, n};
@@ -187,10 +209,13 @@ int ellipsoid(const double *points, ptrdiff_t n, double tolerance, ptrdiff_t mos
     begin(&all);
     int failed = converge(&all, inverse, tolerance, most);
     /* The upper left of the inverse is that of the covariance; scaled so that no point is outside. */
-    double most_distant = measure(&all, inverse);
+    double most_distant = afresh(&all, inverse);
     for (int i = 0; i < 3; i++)
         for (int j = 0; j < 3; j++)
-            matrix[3 * i + j] = inverse[i][j] / (most_distant - 1);
+            matrix[i][j] = inverse[i][j] / (most_distant - 1);
+    eigenvalues(matrix, values);
+    for (int i = 0; i < 3; i++)
+        axes[i] = 1 / sqrt(values[i]);
     free(room);
     return failed;
 }
@@ -296,14 +321,33 @@ static Cuboid box_along(const double *direction, const double *points, ptrdiff_t
     return best;
 }
 
-int cuboid(const double *points, ptrdiff_t n, const double *directions, ptrdiff_t starts, double *lengths)
+/* The direction of the face that is largest of those smaller than one before (or as large, and later); -1 for none. */
+static ptrdiff_t next_largest(const double *normals, ptrdiff_t faces, ptrdiff_t before)
 {
+    double limit = before < 0 ? INFINITY : dot(normals + 3 * before, normals + 3 * before);
+    ptrdiff_t best = -1;
+    double most = -1;
+    for (ptrdiff_t f = 0; f < faces; f++) {
+        double size = dot(normals + 3 * f, normals + 3 * f);
+        if (size > most && (size < limit || (size == limit && f > before)))
+            most = size, best = f;
+    }
+    return best;
+}
+
+int cuboid(const double *points, ptrdiff_t n, const double *normals, ptrdiff_t faces, ptrdiff_t starts, double *lengths)
+{
+    static const double frame[3][3] = {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}};
     Flat *flat = malloc((size_t)(2 * n + 2) * sizeof *flat);
     if (!flat)
         return -1;
     Cuboid best = {.volume = INFINITY};
-    for (ptrdiff_t s = 0; s < starts; s++) {
-        Cuboid other = box_along(directions + 3 * s, points, n, flat);
+    ptrdiff_t face = -1;
+    for (ptrdiff_t s = 0; s < 3 + starts; s++) {
+        face = s < 3 ? -1 : next_largest(normals, faces, face);
+        if (s >= 3 && face < 0)
+            break;
+        Cuboid other = box_along(s < 3 ? frame[s] : normals + 3 * face, points, n, flat);
         best = other.volume < best.volume ? other : best;
     }
     /* Turned about each of its axes in turn, as long as that makes it smaller. */

@@ -79,7 +79,7 @@ int extent(const uint8_t *mask, Box box, ptrdiff_t ends[6]);
 
 /* How many cubes of eight neighbouring voxels there are of each of the 256 kinds, and the sum of the slices in which they
    begin; those of which all or none is inside left out; bits by (z, y, x). The mask is of 0 and 1. */
-void cubes(const uint8_t *mask, Box box, int64_t *numbers, int64_t *starts);
+void cubes(const uint8_t *mask, Box box, double *numbers, double *starts);
 
 /* n; sums of z, y, x, of zz, yy, xx, zy, zx, yx over the mask; of w, w z, w y, w x with the weights, if any. */
 void moments(const uint8_t *mask, Box box, const double *weights, double out[14]);
@@ -93,13 +93,20 @@ typedef struct {
 /* The convex hull of all points half a step away from a voxel along an axis. Exact. The caller frees both lists. */
 int hull(const uint8_t *mask, Box box, Polyhedron *found);
 
-/* The smallest ellipsoid around n points in space that do not lie in a plane, (x - c)' M (x - c) <= 1: its matrix M.
-   Its volume exceeds the least one by less than about 2 `tolerance`. Returns 1 if that takes more than `most` steps. */
-int ellipsoid(const double *points, ptrdiff_t n, double tolerance, ptrdiff_t most, double *matrix);
+/* Eigenvalues of a symmetric matrix, which it overwrites, rising (Jacobi's turns). */
+void eigenvalues(double matrix[3][3], double out[3]);
 
-/* Edge lengths of a smallest box around such points: the best of those with an axis along one of the directions, turned
-   about its own axes for as long as it gets smaller. */
-int cuboid(const double *points, ptrdiff_t n, const double *directions, ptrdiff_t starts, double *lengths);
+/* Semi-axes, the longest first, of the smallest ellipsoid around n points in space that do not lie in a plane. Its volume
+   exceeds the least one by less than about 2 `tolerance`. Returns 1 if that takes more than `most` steps. */
+int ellipsoid(const double *points, ptrdiff_t n, double tolerance, ptrdiff_t most, double axes[3]);
+
+/* Edge lengths of a smallest box around such points: the best of those with an axis along one of the frame's axes or
+   across one of the `starts` largest faces of their hull (normals as long as the faces are large), turned about its own
+   axes for as long as it gets smaller. */
+int cuboid(const double *points, ptrdiff_t n, const double *normals, ptrdiff_t faces, ptrdiff_t starts, double *lengths);
+
+/* Area and volume of a convex polyhedron of triangles; and their normals, twice as long as they are large. */
+void measure(const double *corners, const int32_t *triangles, ptrdiff_t count, double *normals, double out[2]);
 
 /* The largest squared distance between two of n points in space. */
 double farthest(const double *points, ptrdiff_t n);

@@ -374,11 +374,11 @@ static PyObject *py_cubes(PyObject *Py_UNUSED(self), PyObject *args)
     Buffers buffers = {0};
     if (!PyArg_ParseTuple(args, "OO", &mask, &counts))
         return NULL;
-    Py_buffer *in = take(&buffers, mask, "B?", 3, 0), *out = in ? take(&buffers, counts, "lq", 2, 1) : NULL;
-    if (!out || !expect(out->itemsize == 8 && out->shape[0] == 2 && out->shape[1] == 256, "256 numbers twice"))
+    Py_buffer *in = take(&buffers, mask, "B?", 3, 0), *out = in ? take(&buffers, counts, "d", 2, 1) : NULL;
+    if (!out || !expect(out->shape[0] == 2 && out->shape[1] == 256, "256 numbers twice"))
         return wrong(&buffers);
     Py_BEGIN_ALLOW_THREADS
-    cubes(in->buf, box_of(in), out->buf, (int64_t *)out->buf + 256);
+    cubes(in->buf, box_of(in), out->buf, (double *)out->buf + 256);
     Py_END_ALLOW_THREADS
     return done(&buffers, 0);
 }
@@ -453,19 +453,62 @@ static PyObject *py_farthest(PyObject *Py_UNUSED(self), PyObject *points)
     return PyFloat_FromDouble(found);
 }
 
-PyDoc_STRVAR(ellipsoid_doc, "ellipsoid(points, tolerance, most, matrix)\n\nThe matrix of the smallest ellipsoid around points (n, 3).");
+PyDoc_STRVAR(measure_doc, "measure(corners, triangles, normals) -> (float, float)\n\nArea and volume of a convex polyhedron, corners\n"
+                          "(n, 3), three of their numbers a triangle (m, 3); fills in normals (m, 3), twice as long as it is large.");
+
+static PyObject *py_measure(PyObject *Py_UNUSED(self), PyObject *args)
+{
+    PyObject *corners, *triangles, *normals;
+    Buffers buffers = {0};
+    if (!PyArg_ParseTuple(args, "OOO", &corners, &triangles, &normals))
+        return NULL;
+    Py_buffer *points = take(&buffers, corners, "d", 2, 0), *faces = points ? take(&buffers, triangles, "i", 2, 0) : NULL;
+    Py_buffer *out = faces ? take(&buffers, normals, "d", 2, 1) : NULL;
+    if (!out || !expect(points->shape[1] == 3 && faces->shape[1] == 3 && out->shape[1] == 3 && out->shape[0] == faces->shape[0],
+                        "three coordinates, three corners, a normal for every triangle"))
+        return wrong(&buffers);
+    const int32_t *number = faces->buf;
+    for (Py_ssize_t i = 0; i < 3 * faces->shape[0]; i++)
+        if (!expect(number[i] >= 0 && number[i] < points->shape[0], "a triangle has corners that there are"))
+            return wrong(&buffers);
+    double found[2];
+    Py_BEGIN_ALLOW_THREADS
+    measure(points->buf, faces->buf, faces->shape[0], out->buf, found);
+    Py_END_ALLOW_THREADS
+    release(&buffers);
+    return Py_BuildValue("dd", found[0], found[1]);
+}
+
+PyDoc_STRVAR(eigenvalues_doc, "eigenvalues(matrix, out)\n\nThose of a symmetric matrix of 3 x 3, rising.");
+
+static PyObject *py_eigenvalues(PyObject *Py_UNUSED(self), PyObject *args)
+{
+    PyObject *matrix, *values;
+    double copy[3][3];
+    Buffers buffers = {0};
+    if (!PyArg_ParseTuple(args, "OO", &matrix, &values))
+        return NULL;
+    Py_buffer *in = take(&buffers, matrix, "d", 2, 0), *out = in ? take(&buffers, values, "d", 1, 1) : NULL;
+    if (!out || !expect(in->shape[0] == 3 && in->shape[1] == 3 && out->shape[0] == 3, "a matrix of 3 x 3, three values"))
+        return wrong(&buffers);
+    memcpy(copy, in->buf, sizeof copy);
+    eigenvalues(copy, out->buf);
+    return done(&buffers, 0);
+}
+
+PyDoc_STRVAR(ellipsoid_doc, "ellipsoid(points, tolerance, most, axes)\n\nSemi-axes of the smallest ellipsoid around points (n, 3).");
 
 static PyObject *py_ellipsoid(PyObject *Py_UNUSED(self), PyObject *args)
 {
-    PyObject *points, *matrix;
+    PyObject *points, *axes;
     double tolerance;
     Py_ssize_t most;
     Buffers buffers = {0};
-    if (!PyArg_ParseTuple(args, "OdnO", &points, &tolerance, &most, &matrix))
+    if (!PyArg_ParseTuple(args, "OdnO", &points, &tolerance, &most, &axes))
         return NULL;
-    Py_buffer *in = take(&buffers, points, "d", 2, 0), *out = in ? take(&buffers, matrix, "d", 2, 1) : NULL;
+    Py_buffer *in = take(&buffers, points, "d", 2, 0), *out = in ? take(&buffers, axes, "d", 1, 1) : NULL;
     if (!out || !expect(in->shape[0] > 3 && in->shape[1] == 3, "four points or more with three coordinates") ||
-        !expect(out->shape[0] == 3 && out->shape[1] == 3, "a matrix of 3 x 3"))
+        !expect(out->shape[0] == 3, "three semi-axes"))
         return wrong(&buffers);
     int failed;
     Py_BEGIN_ALLOW_THREADS
@@ -476,24 +519,24 @@ static PyObject *py_ellipsoid(PyObject *Py_UNUSED(self), PyObject *args)
     return done(&buffers, failed);
 }
 
-PyDoc_STRVAR(cuboid_doc, "cuboid(points, directions, lengths)\n\nEdge lengths of a smallest box around points (n, 3); directions (m, 3)\n"
-                         "to begin with.");
+PyDoc_STRVAR(cuboid_doc, "cuboid(points, normals, starts, lengths)\n\nEdge lengths of a smallest box around points (n, 3); begun along\n"
+                         "the axes and across the largest faces of their hull, normals (m, 3) as long as these are large.");
 
 static PyObject *py_cuboid(PyObject *Py_UNUSED(self), PyObject *args)
 {
-    PyObject *points, *directions, *lengths;
+    PyObject *points, *normals, *lengths;
+    Py_ssize_t starts;
     Buffers buffers = {0};
-    if (!PyArg_ParseTuple(args, "OOO", &points, &directions, &lengths))
+    if (!PyArg_ParseTuple(args, "OOnO", &points, &normals, &starts, &lengths))
         return NULL;
-    Py_buffer *in = take(&buffers, points, "d", 2, 0), *starts = in ? take(&buffers, directions, "d", 2, 0) : NULL;
-    Py_buffer *out = starts ? take(&buffers, lengths, "d", 1, 1) : NULL;
+    Py_buffer *in = take(&buffers, points, "d", 2, 0), *faces = in ? take(&buffers, normals, "d", 2, 0) : NULL;
+    Py_buffer *out = faces ? take(&buffers, lengths, "d", 1, 1) : NULL;
     if (!out || !expect(in->shape[0] > 3 && in->shape[1] == 3, "four points or more with three coordinates") ||
-        !expect(starts->shape[0] > 0 && starts->shape[1] == 3, "a direction or more with three parts") ||
-        !expect(out->shape[0] == 3, "three lengths"))
+        !expect(faces->shape[1] == 3, "a normal has three parts") || !expect(out->shape[0] == 3, "three lengths"))
         return wrong(&buffers);
     int failed;
     Py_BEGIN_ALLOW_THREADS
-    failed = cuboid(in->buf, in->shape[0], starts->buf, starts->shape[0], out->buf);
+    failed = cuboid(in->buf, in->shape[0], faces->buf, faces->shape[0], starts, out->buf);
     Py_END_ALLOW_THREADS
     return done(&buffers, failed);
 }
@@ -570,6 +613,8 @@ static PyMethodDef methods[] = {
     {"moments", py_moments, METH_VARARGS, moments_doc},
     {"hull", py_hull, METH_O, hull_doc},
     {"farthest", py_farthest, METH_O, farthest_doc},
+    {"measure", py_measure, METH_VARARGS, measure_doc},
+    {"eigenvalues", py_eigenvalues, METH_VARARGS, eigenvalues_doc},
     {"ellipsoid", py_ellipsoid, METH_VARARGS, ellipsoid_doc},
     {"cuboid", py_cuboid, METH_VARARGS, cuboid_doc},
     {"balls", py_balls, METH_VARARGS, balls_doc},

@@ -1,6 +1,7 @@
 /* Shape and place: surface cubes, moments, the convex hull, balls, correlations in Fourier space. */
 #include "kernels.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,7 +58,7 @@ int extent(const uint8_t *mask, Box box, ptrdiff_t ends[6])
     return z[1] > 0;
 }
 
-void cubes(const uint8_t *mask, Box box, int64_t *numbers, int64_t *starts)
+void cubes(const uint8_t *mask, Box box, double *numbers, double *starts)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101);
     ptrdiff_t plane = box.ny * box.nx;
@@ -81,7 +82,7 @@ void cubes(const uint8_t *mask, Box box, int64_t *numbers, int64_t *starts)
         }
         for (int kind = 1; kind < 255; kind++) {
             numbers[kind] += counts[kind];
-            starts[kind] += z * counts[kind];
+            starts[kind] += (double)z * counts[kind];
         }
     }
 }
@@ -111,6 +112,28 @@ void moments(const uint8_t *mask, Box box, const double *weights, double out[14]
             for (int i = 0; i < 14; i++)
                 out[i] += parts[i];
         }
+}
+
+void measure(const double *corners, const int32_t *triangles, ptrdiff_t count, double *normals, double out[2])
+{
+    double area = 0, volume = 0;
+    for (ptrdiff_t t = 0; t < count; t++, triangles += 3, normals += 3) {
+        const double *a = corners + 3 * triangles[0], *b = corners + 3 * triangles[1], *c = corners + 3 * triangles[2];
+        double u[3], v[3], square = 0;
+        for (int i = 0; i < 3; i++) {
+            u[i] = b[i] - a[i];
+            v[i] = c[i] - a[i];
+        }
+        for (int i = 0; i < 3; i++) {
+            normals[i] = u[(i + 1) % 3] * v[(i + 2) % 3] - u[(i + 2) % 3] * v[(i + 1) % 3];
+            square += normals[i] * normals[i];
+        }
+        area += sqrt(square) / 2;
+        /* pyramids from one of the corners */
+        volume += fabs(normals[0] * (a[0] - corners[0]) + normals[1] * (a[1] - corners[1]) + normals[2] * (a[2] - corners[2])) / 6;
+    }
+    out[0] = area;
+    out[1] = volume;
 }
 
 double farthest(const double *points, ptrdiff_t n)

@@ -83,7 +83,7 @@ def test_spectra_of_other_shapes_are_refused() -> None:
 
 def test_counts_of_cubes_and_sums_of_tones_need_their_room() -> None:
     with pytest.raises(ValueError, match="256 numbers twice"):
-        _kernels.cubes(LEVELS, np.zeros((2, 255), np.int64))
+        _kernels.cubes(LEVELS, np.zeros((2, 255)))
     with pytest.raises(ValueError, match="one shape"):
         _kernels.tones(np.ones((2, 3)), np.ones((2, 4)), np.empty((2, 8)))
     with pytest.raises(ValueError, match="eight sums"):
@@ -104,3 +104,20 @@ def test_sums_of_tones_worked_by_hand() -> None:
     _kernels.tones(np.array([[1.0, 0, 3], [0, 0, 0]]), np.array([[2.0, 0, 1], [0, 0, 0]]), sums)
     assert sums[0] == pytest.approx([2, 4, 5 / 4, 3, 2 * 4 * 3 / 16, 2 * abs(1 / 4 - 9 / 4), 2 * 2 * 5 / 4, 2 * 4])
     assert not sums[1].any()
+
+
+@given(arrays(np.float64, (3, 3), elements=st.floats(-100, 100)), st.booleans())
+def test_eigenvalues_are_those_of_lapack(matrix: np.ndarray, alike: bool) -> None:
+    symmetric = matrix @ matrix.T if alike else matrix + matrix.T
+    values = np.empty(3)
+    _kernels.eigenvalues(symmetric, values)
+    assert values == pytest.approx(np.linalg.eigvalsh(symmetric), abs=1e-12 * (1 + np.abs(symmetric).max()))
+
+
+def test_a_surface_has_three_corners_a_triangle_and_they_exist() -> None:
+    with pytest.raises(ValueError, match="corners that there are"):
+        _kernels.measure(np.zeros((3, 3)), np.array([[0, 1, 3]], np.int32), np.empty((1, 3)))
+    with pytest.raises(ValueError, match="a normal for every triangle"):
+        _kernels.measure(np.zeros((3, 3)), np.array([[0, 1, 2]], np.int32), np.empty((2, 3)))
+    with pytest.raises(ValueError, match="3 x 3"):
+        _kernels.eigenvalues(np.eye(2), np.empty(3))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from uptake.features.catalogue import FAMILIES
 from uptake.features.definition import Family, Undefined, Value
 from uptake.features.filters.named import filter_of, filtered
 from uptake.features.interpolate import interpolate
-from uptake.features.matrices import field_of
+from uptake.features.matrices import Field, field_of
 from uptake.features.region import Region, region_of
 from uptake.features.settings import Features
 from uptake.features.table import Feature, FeatureTable
@@ -79,17 +79,24 @@ def _values(region: Region, families: Sequence[Family]) -> dict[str, Value]:
     """Values by IBSI tag; of large regions in two threads, since the kernels and NumPy let go of Python's lock."""
     groups = [[family for family in families if family.name in names] for names in TOGETHER]
     waiting = iter([group for group in groups if group])
-
-    def work() -> dict[str, Value]:
-        return {tag: value for group in waiting for family in group for tag, value in family.compute(region).items()}
-
     if region.image.size < TWO_THREADS_FROM:
-        return work()
-    if any(family.name in TEXTURES for family in families):
-        field_of(region)  # for all of them, before they begin
+        return _work(region, waiting)
     with ThreadPoolExecutor(1) as helper:
-        other = helper.submit(work)
-        return work() | other.result()
+        textured = any(family.name in TEXTURES for family in families)
+        levels = helper.submit(field_of, region) if textured else None  # once, for all families of texture
+        other = helper.submit(_work, region, waiting, levels)
+        return _work(region, waiting, levels) | other.result()
+
+
+def _work(region: Region, waiting: Iterator[list[Family]], levels: Future[Field] | None = None) -> dict[str, Value]:
+    """Values of all groups of families that are waiting; those of texture begin when there are grey levels."""
+    values: dict[str, Value] = {}
+    for group in waiting:
+        if levels and group[0].name in TEXTURES:
+            levels.result()
+        for family in group:
+            values |= family.compute(region)
+    return values
 
 
 def _region(volume: Volume, mask: Volume, settings: Features) -> Region:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, wraps
@@ -127,11 +128,13 @@ def bounding_box(mask: Array) -> Box:
 
 def frame_of(grid: Grid) -> Float:
     """Voxel steps -> mm in the image's own right-angled frame, shape (3, 3): a diagonal of spacings on most grids."""
-    cosines = grid.direction.T @ grid.direction
-    if np.abs(cosines - np.eye(3)).max() < 1e-5:  # right-angled, as well as an affine in single precision can be
-        return np.diag(grid.spacing_mm)
     axes = grid.affine[:3, :3]
-    return np.asarray(np.linalg.cholesky(axes.T @ axes).T, dtype=np.float64)
+    products = axes.T @ axes
+    (i, a, b), (_, j, c), (_, _, k) = products.tolist()
+    # Right-angled, as well as an affine in single precision can be.
+    if abs(a) < 1e-5 * math.sqrt(i * j) and abs(b) < 1e-5 * math.sqrt(i * k) and abs(c) < 1e-5 * math.sqrt(j * k):
+        return np.diag(grid.spacing_mm)
+    return np.asarray(np.linalg.cholesky(products).T, dtype=np.float64)
 
 
 def _as_bool(mask: Array) -> Bool:
