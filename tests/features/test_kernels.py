@@ -106,6 +106,7 @@ def test_sums_of_tones_worked_by_hand() -> None:
     assert not sums[1].any()
 
 
+@settings(deadline=None)
 @given(arrays(np.float64, (3, 3), elements=st.floats(-100, 100)), st.booleans())
 def test_eigenvalues_are_those_of_lapack(matrix: np.ndarray, alike: bool) -> None:
     symmetric = matrix @ matrix.T if alike else matrix + matrix.T

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import lru_cache
@@ -48,12 +48,7 @@ def extract(volume: Volume, mask: Volume, settings: Features = DEFAULT) -> Featu
     """
     region = _region(volume, mask, settings)
     families, wanted = _wanted(settings)
-    values = _values(region, families)
-    found = [values[tag] for tag in wanted.tags]
-    numbers = [math.nan if isinstance(value, Undefined) else float(value) for value in found]
-    reasons = [value.reason if isinstance(value, Undefined) else "" for value in found]
-    columns = (wanted.names, numbers, wanted.units, wanted.families, wanted.codes, wanted.tags, wanted.aggregations)
-    return FeatureTable(tuple(map(Feature._make, zip(*columns, reasons, strict=True))))
+    return _table(wanted, _values(region, families))
 
 
 class _Columns(NamedTuple):
@@ -73,6 +68,14 @@ def _wanted(settings: Features) -> tuple[tuple[Family, ...], _Columns]:
     chosen = [definition for family in families for definition in family.chosen(settings)]
     rows = [(d.name, d.unit, d.family, d.ibsi, d.ibsi_tag, d.aggregation) for d in chosen]
     return families, _Columns(*zip(*rows, strict=True))
+
+
+def _table(wanted: _Columns, values: Mapping[str, Value]) -> FeatureTable:
+    found = [values[tag] for tag in wanted.tags]
+    numbers = [math.nan if isinstance(value, Undefined) else float(value) for value in found]
+    reasons = [value.reason if isinstance(value, Undefined) else "" for value in found]
+    columns = (wanted.names, numbers, wanted.units, wanted.families, wanted.codes, wanted.tags, wanted.aggregations)
+    return FeatureTable(tuple(map(Feature._make, zip(*columns, reasons, strict=True))))
 
 
 def _values(region: Region, families: Sequence[Family]) -> dict[str, Value]:
