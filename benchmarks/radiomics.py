@@ -15,6 +15,7 @@ Lesions of 1e3, 3e4 and 3e5 voxels in a volume of 256 x 256 x 160 int16 voxels o
 shape and texture in 3D, the whole volume passed in, files and imports left out. Every engine keeps a process of its
 own, warm; the engines take turns (A B C A B C ...). MIRP and Z-Rad, which take seconds, take three turns at most.
 Printed are medians in ms of wall time and of processor time, and the median of the ratios of wall time turn by turn.
+The first call of a process, whose image and mask are in memory, is given beside them, wall and processor time.
 
 `all merged` and `texture merged` are for the comparison with Pictologics: its 140 (95) features, one value each, with
 the matrices of all directions merged, and nothing that it does not have. `all` and `texture` have the mean over
@@ -89,16 +90,20 @@ def write_lesion(voxels: int, folder: Path) -> int:
 
 
 def in_turn(engines: dict[str, tuple[str, str]], folder: Path, runs: int) -> dict[str, list[dict[str, float]]]:
-    """What each engine's process says of each of its turns; the first entry is of its first call."""
-    started = {
-        name: subprocess.Popen(
+    """What each engine's process says of each of its turns; the first entry is of its first call.
+
+    A process is started when the one before has imported its engine and loaded the input, so that no import and no
+    first call is measured while another process works.
+    """
+    started: dict[str, subprocess.Popen[str]] = {}
+    for name, (python, engine) in engines.items():
+        started[name] = subprocess.Popen(
             [python, "-P", __file__, "--worker", engine, str(folder / "image.nii"), str(folder / "mask.nii")],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
-        for name, (python, engine) in engines.items()
-    }
+        _answer(started[name])
     said: dict[str, list[dict[str, float]]] = {name: [] for name in engines}
     for turn in range(runs + 2):
         for name, process in started.items():
@@ -110,19 +115,24 @@ def in_turn(engines: dict[str, tuple[str, str]], folder: Path, runs: int) -> dic
 
 
 def _one_turn(process: subprocess.Popen[str]) -> dict[str, float]:
-    if not process.stdin or not process.stdout:
+    if not process.stdin:
         raise RuntimeError("a worker talks through pipes")
     process.stdin.write("go\n")
     process.stdin.flush()
+    return _answer(process)
+
+
+def _answer(process: subprocess.Popen[str]) -> dict[str, float]:
+    if not process.stdout:
+        raise RuntimeError("a worker talks through pipes")
     said: dict[str, float] = json.loads(process.stdout.readline())
     return said
 
 
 def show(voxels: int, said: dict[str, list[dict[str, float]]]) -> None:
     """A table: engines, their times, and how long they take for each time of ours."""
-    print(
-        f"\n{voxels} voxels\n\nengine | features | import s | first ms | median ms | processor ms | x uptake | extra MB"
-    )
+    columns = ("engine", "features", "import s", "first ms", "processor", "median ms", "processor", "x uptake", "MB")
+    print(f"\n{voxels} voxels\n\n{' | '.join(columns)}")
     for name, turns in said.items():
         warm = turns[2:]
         what = "texture" if "texture" in name else "all"
@@ -131,8 +141,9 @@ def show(voxels: int, said: dict[str, list[dict[str, float]]]) -> None:
         wall, cpu = (1e3 * statistics.median(turn[key] for turn in warm) for key in ("wall", "cpu"))
         first = turns[0]
         print(
-            f"{name} | {first['features']:.0f} | {first['import']:.2f} | {1e3 * first['wall']:.1f} | {wall:.1f} | "
-            f"{cpu:.1f} | {ratio:.1f} | {turns[-1]['peak_mb'] - first['loaded_mb']:.0f}"
+            f"{name} | {first['features']:.0f} | {first['import']:.2f} | {1e3 * first['wall']:.1f} | "
+            f"{1e3 * first['cpu']:.1f} | {wall:.1f} | {cpu:.1f} | {ratio:.1f} | "
+            f"{turns[-1]['peak_mb'] - first['loaded_mb']:.0f}"
         )
 
 
@@ -141,6 +152,7 @@ def work(engine: str, image: str, mask: str) -> None:
     name, _, what = engine.partition(":")
     call, import_s = {"uptake": uptake, **PEERS}[name](image, mask, what)
     loaded = _peak_mb(forget=True)
+    print(json.dumps({"import": import_s}), flush=True)
     for _ in sys.stdin:
         cpu, wall = time.process_time(), time.perf_counter()
         features = call()

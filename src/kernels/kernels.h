@@ -33,8 +33,6 @@ void prepare_logarithms(void);
 int glcm_u8(const uint8_t *levels, Box box, Steps steps, uint32_t *tables, ptrdiff_t side);
 int glcm_u16(const uint16_t *levels, Box box, Steps steps, uint32_t *tables, ptrdiff_t side);
 
-/* Zones are rows of grey level, voxels, least distance to the border, slice (0 in 3D). */
-
 /* Sums over a symmetric co-occurrence table: 4 * side - 2 numbers, see module.c. */
 void margins(const uint32_t *table, ptrdiff_t side, double *out);
 
@@ -46,6 +44,13 @@ int neighbours_u8(const uint8_t *levels, Box box, Steps steps, int alpha, uint32
 int neighbours_u16(const uint16_t *levels, Box box, Steps steps, int alpha, uint32_t *dependence, uint32_t *counts,
                    uint64_t *differences);
 
+/* Sums over the levels of a tone difference matrix, level 1 first, of which n voxels differ by s in all: p = n / their sum.
+   Levels with n > 0; sum of n; sums of p s, s; over pairs (i, j) of levels p p (i - j)2, |i p - j p|,
+   |i - j| (p s + p s) / (p + p), (p + p) (i - j)2. All 0 where n is. */
+#define TONE_SUMS 8
+void tones(const double *n, const double *s, ptrdiff_t levels, double out[TONE_SUMS]);
+
+/* Zones are rows of grey level, voxels, least distance to the border, slice (0 in 3D). */
 int zones_u8(const uint8_t *levels, const uint16_t *distances, Box box, int flat, Rows *zones);
 int zones_u16(const uint16_t *levels, const uint16_t *distances, Box box, int flat, Rows *zones);
 
@@ -69,9 +74,12 @@ int cell_sums(Column matrix, Column level, Column length, Column number, ptrdiff
 /* City-block distance to the nearest zero, in the slice only if `flat`; zeros stay 0. The mask has a margin of zeros. */
 void distances(const uint8_t *mask, Box box, int flat, uint16_t *out);
 
-/* How many cubes of eight neighbouring voxels of each of the 256 kinds begin in each slice, those of which all or none
-   is inside left out; bits by (z, y, x). */
-void cubes(const uint8_t *mask, Box box, uint32_t *counts);
+/* Where the bytes that are not zero begin and end (one past the last) along z, y, x; 0 where all are. */
+int extent(const uint8_t *mask, Box box, ptrdiff_t ends[6]);
+
+/* How many cubes of eight neighbouring voxels there are of each of the 256 kinds, and the sum of the slices in which they
+   begin; those of which all or none is inside left out; bits by (z, y, x). The mask is of 0 and 1. */
+void cubes(const uint8_t *mask, Box box, double *numbers, double *starts);
 
 /* n; sums of z, y, x, of zz, yy, xx, zy, zx, yx over the mask; of w, w z, w y, w x with the weights, if any. */
 void moments(const uint8_t *mask, Box box, const double *weights, double out[14]);
@@ -85,13 +93,20 @@ typedef struct {
 /* The convex hull of all points half a step away from a voxel along an axis. Exact. The caller frees both lists. */
 int hull(const uint8_t *mask, Box box, Polyhedron *found);
 
-/* The smallest ellipsoid around n points in space that do not lie in a plane, (x - c)' M (x - c) <= 1: its matrix M.
-   Its volume exceeds the least one by less than about 2 `tolerance`. Returns 1 if that takes more than `most` steps. */
-int ellipsoid(const double *points, ptrdiff_t n, double tolerance, ptrdiff_t most, double *matrix);
+/* Eigenvalues of a symmetric matrix, which it overwrites, rising (Jacobi's turns). */
+void eigenvalues(double matrix[3][3], double out[3]);
 
-/* Edge lengths of a smallest box around such points: the best of those with an axis along one of the directions, turned
-   about its own axes for as long as it gets smaller. */
-int cuboid(const double *points, ptrdiff_t n, const double *directions, ptrdiff_t starts, double *lengths);
+/* Semi-axes, the longest first, of the smallest ellipsoid around n points in space that do not lie in a plane. Its volume
+   exceeds the least one by less than about 2 `tolerance`. Returns 1 if that takes more than `most` steps. */
+int ellipsoid(const double *points, ptrdiff_t n, double tolerance, ptrdiff_t most, double axes[3]);
+
+/* Edge lengths of a smallest box around such points: the best of those with an axis along one of the frame's axes or
+   across one of the `starts` largest faces of their hull (normals as long as the faces are large), turned about its own
+   axes for as long as it gets smaller. */
+int cuboid(const double *points, ptrdiff_t n, const double *normals, ptrdiff_t faces, ptrdiff_t starts, double *lengths);
+
+/* Area and volume of a convex polyhedron of triangles; and their normals, twice as long as they are large. */
+void measure(const double *corners, const int32_t *triangles, ptrdiff_t count, double *normals, double out[2]);
 
 /* The largest squared distance between two of n points in space. */
 double farthest(const double *points, ptrdiff_t n);

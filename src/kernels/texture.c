@@ -159,6 +159,32 @@ void margins(const uint32_t *table, ptrdiff_t side, double *out)
     last[2] = logarithms;
 }
 
+void tones(const double *n, const double *s, ptrdiff_t levels, double out[TONE_SUMS])
+{
+    double voxels = 0, found[TONE_SUMS] = {0};
+    for (ptrdiff_t i = 0; i < levels; i++)
+        voxels += n[i];
+    for (ptrdiff_t i = 0; i < levels; i++) {
+        if (n[i] == 0)
+            continue;
+        double p = n[i] / voxels;
+        found[0] += 1;
+        found[1] += n[i];
+        found[2] += p * s[i];
+        found[3] += s[i];
+        for (ptrdiff_t j = 0; j < i; j++) {
+            if (n[j] == 0)
+                continue;
+            double q = n[j] / voxels, difference = (double)(i - j), square = difference * difference;
+            found[4] += 2 * p * q * square;
+            found[5] += 2 * fabs((double)(i + 1) * p - (double)(j + 1) * q);
+            found[6] += 2 * difference * (p * s[i] + q * s[j]) / (p + q);
+            found[7] += 2 * (p + q) * square;
+        }
+    }
+    memcpy(out, found, sizeof found);
+}
+
 static void nearer(uint16_t *here, const uint16_t *there, ptrdiff_t size)
 {
     for (ptrdiff_t x = 0; x < size; x++) {

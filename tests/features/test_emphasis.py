@@ -42,7 +42,7 @@ def test_a_table_worked_by_hand() -> None:
         "entropy": np.log2(3) - 2 / 3,
         "energy": 5 / 9,
     }
-    assert {name: value.item() for name, value in found.items()} == pytest.approx(expected)
+    assert found == pytest.approx(expected)
 
 
 @settings(max_examples=60, deadline=None)

@@ -92,17 +92,17 @@ def test_the_ellipsoid_is_the_same_share_larger_however_the_points_are_stretched
 def test_an_ellipsoid_that_is_not_found_in_time_is_no_answer() -> None:
     points = np.random.default_rng(0).normal(size=(60, 3))
     with pytest.raises(ValueError, match="not found"):
-        _kernels.ellipsoid(points, 1e-9, 1, np.empty((3, 3)))
+        _kernels.ellipsoid(points, 1e-9, 1, np.empty(3))
 
 
 def test_too_few_points_and_results_of_another_shape_are_refused() -> None:
     with pytest.raises(ValueError, match="four points"):
-        _kernels.ellipsoid(np.zeros((3, 3)), 1e-3, 9, np.empty((3, 3)))
-    with pytest.raises(ValueError, match="3 x 3"):
-        _kernels.ellipsoid(np.zeros((4, 3)), 1e-3, 9, np.empty((2, 3)))
+        _kernels.ellipsoid(np.zeros((3, 3)), 1e-3, 9, np.empty(3))
+    with pytest.raises(ValueError, match="three semi-axes"):
+        _kernels.ellipsoid(np.zeros((4, 3)), 1e-3, 9, np.empty(2))
     with pytest.raises(ValueError, match="four points"):
-        _kernels.cuboid(np.zeros((4, 2)), np.eye(3), np.empty(3))
-    with pytest.raises(ValueError, match="a direction"):
-        _kernels.cuboid(np.zeros((4, 3)), np.eye(2), np.empty(3))
+        _kernels.cuboid(np.zeros((4, 2)), np.eye(3), 8, np.empty(3))
+    with pytest.raises(ValueError, match="three parts"):
+        _kernels.cuboid(np.zeros((4, 3)), np.eye(2), 8, np.empty(3))
     with pytest.raises(ValueError, match="three lengths"):
-        _kernels.cuboid(np.zeros((4, 3)), np.eye(3), np.empty(4))
+        _kernels.cuboid(np.zeros((4, 3)), np.eye(3), 8, np.empty(4))

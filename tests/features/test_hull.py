@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from scipy.spatial import ConvexHull
@@ -29,6 +29,7 @@ def test_the_largest_distance_in_a_box_runs_from_a_voxel_face_to_the_farthest_on
     assert hull_of(np.ones((2, 2, 1), dtype=bool), np.eye(3)).diameter_mm == pytest.approx(math.hypot(2, 1))
 
 
+@settings(deadline=None)
 @given(MASKS, SPACINGS)
 def test_hull_and_diameter_are_those_of_all_points_half_way_out_of_the_mask(
     mask: np.ndarray, spacing: tuple[float, float, float]

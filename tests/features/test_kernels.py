@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from uptake.features import _kernels
 
@@ -76,3 +79,46 @@ def test_columns_of_a_ball_that_leave_the_margin_are_refused() -> None:
 def test_spectra_of_other_shapes_are_refused() -> None:
     with pytest.raises(ValueError, match="one shape"):
         _kernels.pair_sums(np.zeros((1, 1, 4)), np.zeros((1, 1, 4)), np.zeros((1, 1, 6)), np.zeros((1, 1, 2)), False)
+
+
+def test_counts_of_cubes_and_sums_of_tones_need_their_room() -> None:
+    with pytest.raises(ValueError, match="256 numbers twice"):
+        _kernels.cubes(LEVELS, np.zeros((2, 255)))
+    with pytest.raises(ValueError, match="one shape"):
+        _kernels.tones(np.ones((2, 3)), np.ones((2, 4)), np.empty((2, 8)))
+    with pytest.raises(ValueError, match="eight sums"):
+        _kernels.tones(np.ones((2, 3)), np.ones((2, 3)), np.empty((1, 8)))
+
+
+@settings(max_examples=200, deadline=None)
+@given(arrays(np.uint8, st.tuples(*[st.sampled_from([1, 2, 3, 9, 70, 300])] * 3), fill=st.just(0)))
+def test_the_extent_is_that_of_all_voxels_that_are_not_zero(mask: np.ndarray) -> None:
+    places = np.argwhere(mask)
+    ends = np.stack([places.min(axis=0), places.max(axis=0) + 1], axis=1).ravel().tolist() if len(places) else []
+    assert list(_kernels.extent(mask)) == ends
+
+
+def test_sums_of_tones_worked_by_hand() -> None:
+    # one voxel of level 1 that differs by 2, three of level 3 by 1 in all: p = 1/4 and 3/4
+    sums = np.empty((2, 8))
+    _kernels.tones(np.array([[1.0, 0, 3], [0, 0, 0]]), np.array([[2.0, 0, 1], [0, 0, 0]]), sums)
+    assert sums[0] == pytest.approx([2, 4, 5 / 4, 3, 2 * 4 * 3 / 16, 2 * abs(1 / 4 - 9 / 4), 2 * 2 * 5 / 4, 2 * 4])
+    assert not sums[1].any()
+
+
+@settings(deadline=None)
+@given(arrays(np.float64, (3, 3), elements=st.floats(-100, 100)), st.booleans())
+def test_eigenvalues_are_those_of_lapack(matrix: np.ndarray, alike: bool) -> None:
+    symmetric = matrix @ matrix.T if alike else matrix + matrix.T
+    values = np.empty(3)
+    _kernels.eigenvalues(symmetric, values)
+    assert values == pytest.approx(np.linalg.eigvalsh(symmetric), abs=1e-12 * (1 + np.abs(symmetric).max()))
+
+
+def test_a_surface_has_three_corners_a_triangle_and_they_exist() -> None:
+    with pytest.raises(ValueError, match="corners that there are"):
+        _kernels.measure(np.zeros((3, 3)), np.array([[0, 1, 3]], np.int32), np.empty((1, 3)))
+    with pytest.raises(ValueError, match="a normal for every triangle"):
+        _kernels.measure(np.zeros((3, 3)), np.array([[0, 1, 2]], np.int32), np.empty((2, 3)))
+    with pytest.raises(ValueError, match="3 x 3"):
+        _kernels.eigenvalues(np.eye(2), np.empty(3))

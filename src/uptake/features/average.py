@@ -11,11 +11,14 @@ from uptake.features.definition import Undefined, Value
 from uptake.features.region import Float
 
 
-def average(features: Mapping[str, Float], otherwise: Undefined) -> dict[str, Value]:
-    """Mean of each feature over its matrices, shape (n,), but those where it is NaN; `otherwise` if none is left."""
+def average(features: Mapping[str, Float | float], otherwise: Undefined) -> dict[str, Value]:
+    """Mean of each feature over its matrices but those where it is NaN; `otherwise` if none is left.
+
+    features: shape (n,) all, or plain numbers of a single matrix.
+    """
     table = np.array([*features.values()])
-    if table.shape[1] == 1:
-        alone: list[float] = table[:, 0].tolist()
+    if table.size == len(features):
+        alone: list[float] = table.ravel().tolist()
         return {name: otherwise if math.isnan(value) else value for name, value in zip(features, alone, strict=True)}
     known = ~np.isnan(table)
     sums, counts = np.where(known, table, 0).sum(axis=1).tolist(), known.sum(axis=1).tolist()

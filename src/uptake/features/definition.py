@@ -9,7 +9,7 @@ from uptake.features.region import Region
 from uptake.features.settings import AGGREGATIONS, FamilyName, Features
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Definition:
     """One feature of the Image Biomarker Standardisation Initiative (IBSI), without its value.
 
@@ -27,7 +27,7 @@ class Definition:
     aggregation: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Undefined:
     """The value of a feature whose definition has no value in this region, and why."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,10 +16,10 @@ MOST_BINS = 1_000_000
 class Levels(NamedTuple):
     """Bin numbers, 1 for the lowest, and how many bins there are; empty ones count.
 
-    numbers: shape (n,), those of `Region.values` in the same order. bins: at least the highest number.
+    numbers: whole, shape (n,), those of `Region.values` in the same order. bins: at least the highest number.
     """
 
-    numbers: npt.NDArray[np.int64]
+    numbers: npt.NDArray[Any]
     bins: int
 
 
@@ -31,7 +31,7 @@ def levels_of(region: Region) -> Levels:
     # Whole numbers repeat themselves: each different one is sorted once.
     different = region.distribution[0]
     found = _discretised(different, region)
-    table = np.zeros(int(different[-1] - different[0]) + 1, np.int64)
+    table = np.zeros(int(different[-1] - different[0]) + 1, np.uint16 if found.bins < 2**16 else np.int64)
     table[(different - different[0]).astype(np.int64)] = found.numbers
     return Levels(table[region.steps], found.bins)
 

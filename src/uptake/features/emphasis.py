@@ -21,6 +21,8 @@ Column = npt.NDArray[np.int32]
 Rows = Sequence[tuple[str, str, str, str, str]]
 _ENDS = {**TAGS, **DIMENSION_TAGS}
 _SUMS = 17
+VOXELS = 2
+"""The column of the sums that `describe` takes for N_v."""
 
 
 class Cells(NamedTuple):
@@ -54,12 +56,13 @@ def sums_of(cells: Cells, matrices: int) -> Float:
     return sums[sums[:, 0] > 0]
 
 
-def describe(sums: Float, voxels: Float | None = None) -> Mapping[str, Float]:
-    """Features of each matrix from its sums, shape (n,), by what they are of.
+def describe(sums: Float) -> Mapping[str, Float | float]:
+    """Features of each matrix from its sums, by what they are of: shape (n,), or plain numbers (n = 1) for one matrix.
 
-    voxels: N_v of each of these matrices; without it the sum of r(i, j) j, which it is for runs and zones.
+    sums: as from `sums_of`; its column `VOXELS` holds the sum of r(i, j) j, which is N_v for runs and sizes of zones.
     """
-    n, _, length, short, long, low, high, short_low, short_high, long_low, long_high, *rest = sums.T
+    columns: Iterable[Float | float] = sums[0].tolist() if len(sums) == 1 else sums.T
+    n, _, voxels, short, long, low, high, short_low, short_high, long_low, long_high, *rest = columns
     level_squares, length_squares, level_spread, length_spread, logarithms, squares = rest
     return {
         "short": short / n,
@@ -74,7 +77,7 @@ def describe(sums: Float, voxels: Float | None = None) -> Mapping[str, Float]:
         "level_nonuniformity_normalised": level_squares / n**2,
         "length_nonuniformity": length_squares / n,
         "length_nonuniformity_normalised": length_squares / n**2,
-        "percentage": n / (length if voxels is None else voxels),
+        "percentage": n / voxels,
         "level_variance": level_spread / n,
         "length_variance": length_spread / n,
         "entropy": -logarithms / n + 0.0,
@@ -83,7 +86,7 @@ def describe(sums: Float, voxels: Float | None = None) -> Mapping[str, Float]:
 
 
 def averaged(
-    table: Rows, ways: Iterable[str], matrices: Callable[[str], Mapping[str, Float]], otherwise: Undefined
+    table: Rows, ways: Iterable[str], matrices: Callable[[str], Mapping[str, Float | float]], otherwise: Undefined
 ) -> dict[str, Value]:
     """Features by IBSI tag, for each way of combining slices and directions averaged over its matrices.
 

@@ -19,9 +19,9 @@ def enclosing_ellipsoid(points_mm: Float) -> Float:
     Khachiyan's algorithm with the away steps of Wolfe and Atwood; it encloses every point. Source: Todd and Yildirim
     2007, https://doi.org/10.1016/j.dam.2007.02.013.
     """
-    matrix = np.empty((3, 3))
-    _kernels.ellipsoid(_centred(points_mm), TOLERANCE, MOST_STEPS, matrix)
-    return np.asarray(1 / np.sqrt(np.linalg.eigvalsh(matrix)))
+    axes = np.empty(3)
+    _kernels.ellipsoid(_centred(points_mm), TOLERANCE, MOST_STEPS, axes)
+    return axes
 
 
 def enclosing_box(points_mm: Float, face_normals: Float) -> Float:
@@ -34,9 +34,8 @@ def enclosing_box(points_mm: Float, face_normals: Float) -> Float:
     box around points that are a box; of others it is a box that no turn about one of its axes makes smaller, as a rule
     within a percent of the smallest that there is (which other axes of the array may come nearer to).
     """
-    largest = np.argsort(-(face_normals * face_normals).sum(axis=1), kind="stable")[:LARGEST_FACES]
     lengths = np.empty(3)
-    _kernels.cuboid(_centred(points_mm), np.concatenate([np.eye(3), face_normals[largest]]), lengths)
+    _kernels.cuboid(_centred(points_mm), np.ascontiguousarray(face_normals), LARGEST_FACES, lengths)
     return lengths
 
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
 from uptake.features.catalogue import FAMILIES
-from uptake.features.definition import Definition, Family, Undefined, Value
+from uptake.features.definition import Family, Undefined, Value
 from uptake.features.filters.named import filter_of, filtered
 from uptake.features.interpolate import interpolate
-from uptake.features.matrices import field_of
+from uptake.features.matrices import Field, field_of
 from uptake.features.region import Region, region_of
 from uptake.features.settings import Features
 from uptake.features.table import Feature, FeatureTable
@@ -47,31 +48,58 @@ def extract(volume: Volume, mask: Volume, settings: Features = DEFAULT) -> Featu
     """
     region = _region(volume, mask, settings)
     families, wanted = _wanted(settings)
-    values = _values(region, families)
-    return FeatureTable(tuple(_feature(definition, values[definition.ibsi_tag]) for definition in wanted))
+    return _table(wanted, _values(region, families))
+
+
+class _Columns(NamedTuple):
+    """What a table says of each value, a tuple for each."""
+
+    names: tuple[str, ...]
+    units: tuple[str, ...]
+    families: tuple[str, ...]
+    codes: tuple[str, ...]
+    tags: tuple[str, ...]
+    aggregations: tuple[str, ...]
 
 
 @lru_cache(maxsize=16)
-def _wanted(settings: Features) -> tuple[tuple[Family, ...], tuple[Definition, ...]]:
+def _wanted(settings: Features) -> tuple[tuple[Family, ...], _Columns]:
     families = tuple(family for family in FAMILIES if family.name in settings.families)
-    return families, tuple(definition for family in families for definition in family.chosen(settings))
+    chosen = [definition for family in families for definition in family.chosen(settings)]
+    rows = [(d.name, d.unit, d.family, d.ibsi, d.ibsi_tag, d.aggregation) for d in chosen]
+    return families, _Columns(*zip(*rows, strict=True))
+
+
+def _table(wanted: _Columns, values: Mapping[str, Value]) -> FeatureTable:
+    found = [values[tag] for tag in wanted.tags]
+    numbers = [math.nan if isinstance(value, Undefined) else float(value) for value in found]
+    reasons = [value.reason if isinstance(value, Undefined) else "" for value in found]
+    columns = (wanted.names, numbers, wanted.units, wanted.families, wanted.codes, wanted.tags, wanted.aggregations)
+    return FeatureTable(tuple(map(Feature._make, zip(*columns, reasons, strict=True))))
 
 
 def _values(region: Region, families: Sequence[Family]) -> dict[str, Value]:
     """Values by IBSI tag; of large regions in two threads, since the kernels and NumPy let go of Python's lock."""
     groups = [[family for family in families if family.name in names] for names in TOGETHER]
     waiting = iter([group for group in groups if group])
-
-    def work() -> dict[str, Value]:
-        return {tag: value for group in waiting for family in group for tag, value in family.compute(region).items()}
-
     if region.image.size < TWO_THREADS_FROM:
-        return work()
-    if any(family.name in TEXTURES for family in families):
-        field_of(region)  # for all of them, before they begin
+        return _work(region, waiting)
     with ThreadPoolExecutor(1) as helper:
-        other = helper.submit(work)
-        return work() | other.result()
+        textured = any(family.name in TEXTURES for family in families)
+        levels = helper.submit(field_of, region) if textured else None  # once, for all families of texture
+        other = helper.submit(_work, region, waiting, levels)
+        return _work(region, waiting, levels) | other.result()
+
+
+def _work(region: Region, waiting: Iterator[list[Family]], levels: Future[Field] | None = None) -> dict[str, Value]:
+    """Values of all groups of families that are waiting; those of texture begin when there are grey levels."""
+    values: dict[str, Value] = {}
+    for group in waiting:
+        if levels and group[0].name in TEXTURES:
+            levels.result()
+        for family in group:
+            values |= family.compute(region)
+    return values
 
 
 def _region(volume: Volume, mask: Volume, settings: Features) -> Region:
@@ -83,9 +111,3 @@ def _region(volume: Volume, mask: Volume, settings: Features) -> Region:
         return region
     response = filtered(volume, filter_of(settings.filter)).array
     return replace(region, whole=response, image=np.asfortranarray(response[region.box]))
-
-
-def _feature(definition: Definition, value: Value) -> Feature:
-    number, reason = (math.nan, value.reason) if isinstance(value, Undefined) else (float(value), "")
-    d = definition
-    return Feature(d.name, number, d.unit, d.family, d.ibsi, d.ibsi_tag, d.aggregation, reason)

@@ -8,6 +8,7 @@ distributions but joint maximum, joint entropy and angular second moment, which 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 import numpy as np
 
@@ -47,6 +48,9 @@ DEFINITIONS = define_merged(
     ),
 )
 
+_TINY = np.finfo(np.float64).tiny
+"""In place of a share of 0 where its logarithm is taken, which then does not count."""
+
 NO_PAIRS = Undefined("no voxel has a neighbour inside at this distance: there are no pairs of grey levels")
 ONE_LEVEL = Undefined("all pairs are of one grey level: the variance or entropy, by which it is divided, is zero")
 
@@ -72,82 +76,71 @@ def describe(rows: Float, bins: int) -> Mapping[str, Float]:
     rows: shape (n, 4 m + 2) for m levels; those without a pair are left out. bins: of the discretisation, empty ones
     included (N_g of the normalised features). 0 / 0 is NaN.
     """
-    rows = rows[rows.any(axis=1)]
+    rows = rows[rows[:, -3] > 0]
     m = (rows.shape[1] - 2) // 4
-    total = rows[:, :m].sum(axis=1)
-    p, p_d, p_s = (part / total[:, None] for part in np.split(rows[:, :-3], (m, 2 * m), axis=1))
     highest, squares, logarithms = rows[:, -3:].T
-    i = np.arange(1.0, m + 1)
-    mu = p @ i
-    variance = _variance(p, i, mu)
+    total = rows[:, :m].sum(axis=1)
+    # The three distributions p(i), p_d(k) and p_s(s) side by side, and x = i, k or s.
+    p, x, part = rows[:, :-3] / total[:, None], *_places(m)
+    mean = (p * x) @ part
+    from_mean = x - mean @ part.T
+    spread = p * from_mean * from_mean
+    mu, average_difference, average_sum = mean.T
+    variance, difference_variance, sum_variance = (spread @ part).T
+    entropy, difference_entropy, sum_entropy = (-(p * np.log2(np.maximum(p, _TINY))) @ part + 0.0).T
     joint_entropy = np.log2(total) - logarithms / total
-    differences, sums = _differences(p_d, bins), _sums(p_s, mu)
-    autocorrelation = (sums.pop("square") - differences["contrast"]) / 4
+    names, weights = _difference_weights(m, bins)
+    of_differences = dict(zip(names, (p[:, m : 2 * m] @ weights).T, strict=True))
+    autocorrelation = (sum_variance + average_sum**2 - of_differences["contrast"]) / 4
     return {
         "joint_max": highest / total,
         "joint_avg": mu,
         "joint_var": variance,
         "joint_entr": joint_entropy,
+        "diff_avg": average_difference,
+        "diff_var": difference_variance,
+        "diff_entr": difference_entropy,
+        "sum_avg": average_sum,
+        "sum_var": sum_variance,
+        "sum_entr": sum_entropy,
         "energy": squares / total**2,
+        "dissimilarity": average_difference,
+        **of_differences,
         "auto_corr": autocorrelation,
         "corr": _ratio(autocorrelation - mu**2, variance),
-        **_information(joint_entropy, _entropy(p), variance),
-        **differences,
-        **sums,
+        "clust_tend": sum_variance,
+        "clust_shade": (spread * from_mean)[:, 2 * m :].sum(axis=1),
+        "clust_prom": (spread * from_mean * from_mean)[:, 2 * m :].sum(axis=1),
+        # Of the joint entropy HXY and that of the levels HX; for a symmetric matrix HXY1 = HXY2 = 2 HX.
+        "info_corr1": _ratio(joint_entropy - 2 * entropy, np.where(variance == 0, 0, entropy)),
+        "info_corr2": np.sqrt(np.maximum(0, 1 - np.exp(-2 * (2 * entropy - joint_entropy)))),
     }
 
 
-def _differences(p: Float, bins: int) -> Mapping[str, Float]:
-    """Features of the distribution of k = |i - j|."""
-    k = np.arange(float(p.shape[1]))
-    average_difference = p @ k
-    return {
-        "diff_avg": average_difference,
-        "diff_var": _variance(p, k, average_difference),
-        "diff_entr": _entropy(p),
-        "contrast": p @ k**2,
-        "dissimilarity": average_difference,
-        "inv_diff": p @ (1 / (1 + k)),
-        "inv_diff_norm": p @ (1 / (1 + k / bins)),
-        "inv_diff_mom": p @ (1 / (1 + k**2)),
-        "inv_diff_mom_norm": p @ (1 / (1 + k**2 / bins**2)),
-        "inv_var": p[:, 1:] @ (1 / k[1:] ** 2),
+@lru_cache(maxsize=16)
+def _places(m: int) -> tuple[Float, Float]:
+    """What the places of the three distributions stand for: x, shape (4 m - 1,), and which one it is, (4 m - 1, 3)."""
+    i, k, s = np.arange(1.0, m + 1), np.arange(float(m)), np.arange(2.0, 2 * m + 1)
+    return np.concatenate([i, k, s]), np.eye(3).repeat((m, m, 2 * m - 1), axis=0)
+
+
+@lru_cache(maxsize=16)
+def _difference_weights(m: int, bins: int) -> tuple[tuple[str, ...], Float]:
+    """Features that are a sum over k of p_d(k) times a weight: their names, and the weights as columns."""
+    k = np.arange(float(m))
+    weights = {
+        "contrast": k**2,
+        "inv_diff": 1 / (1 + k),
+        "inv_diff_norm": 1 / (1 + k / bins),
+        "inv_diff_mom": 1 / (1 + k**2),
+        "inv_diff_mom_norm": 1 / (1 + k**2 / bins**2),
+        "inv_var": np.where(k > 0, 1 / np.maximum(k, 1) ** 2, 0),
     }
-
-
-def _sums(p: Float, mu: Float) -> dict[str, Float]:
-    """Features of the distribution of s = i + j; and the mean of s^2."""
-    s = np.arange(2.0, p.shape[1] + 2)
-    from_mean = s - 2 * mu[:, None]
-    square = from_mean * from_mean
-    p_square = p * square
-    spread = p_square.sum(axis=1)
-    return {
-        "square": p @ s**2,
-        "sum_avg": p @ s,
-        "sum_var": spread,
-        "sum_entr": _entropy(p),
-        "clust_tend": spread,
-        "clust_shade": (p_square * from_mean).sum(axis=1),
-        "clust_prom": (p_square * square).sum(axis=1),
-    }
-
-
-def _information(joint: Float, entropy: Float, variance: Float) -> Mapping[str, Float]:
-    """Of the joint entropy HXY and that of the levels HX; for a symmetric matrix HXY1 = HXY2 = 2 HX."""
-    return {
-        "info_corr1": np.where(variance == 0, np.nan, _ratio(joint - 2 * entropy, entropy)),
-        "info_corr2": np.sqrt(np.maximum(0, 1 - np.exp(-2 * (2 * entropy - joint)))),
-    }
+    return tuple(weights), np.column_stack([*weights.values()])
 
 
 def _ratio(above: Float, below: Float) -> Float:
     return above / np.where(below == 0, np.nan, below)
-
-
-def _variance(p: Float, values: Float, mean: Float) -> Float:
-    from_mean = values - mean[:, None]
-    return np.asarray((p * from_mean * from_mean).sum(axis=1))
 
 
 def _rows(region: Region, aggregation: str) -> Float:
@@ -161,11 +154,6 @@ def _rows(region: Region, aggregation: str) -> Float:
         "2.5D direction-merged": added.per_direction,
         "2.5D merged": added.merged,
     }[aggregation]
-
-
-def _entropy(p: Float) -> Float:
-    logarithms = np.log2(p, out=np.zeros_like(p), where=p > 0)
-    return np.asarray(-(p * logarithms).sum(axis=1) + 0.0, dtype=np.float64)
 
 
 FAMILY = Family("glcm", "LFYI", DEFINITIONS, glcm)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from uptake.features.definition import Family, Undefined, Value, define_by_dimension, dimensions
-from uptake.features.emphasis import Cells, all_alike, averaged, describe, sums_of
+from uptake.features.emphasis import VOXELS, Cells, all_alike, averaged, describe, sums_of
 from uptake.features.matrices import zones_by_matrix
 from uptake.features.region import Float, Region
 
@@ -43,11 +43,17 @@ def gldzm(region: Region) -> dict[str, Value]:
     return averaged(TABLE, dimensions(region.settings), lambda dimension: _features(region, dimension), NEVER)
 
 
-def _features(region: Region, dimension: str) -> Mapping[str, Float]:
+def _features(region: Region, dimension: str) -> Mapping[str, Float | float]:
     zones, matrix, matrices = zones_by_matrix(region, dimension)
-    voxels = np.count_nonzero(region.intensity, axis=(0, 1) if dimension == "2D" else (0, 1, 2), keepdims=True).ravel()
     sums = sums_of(Cells(matrix, zones.level, zones.distance, all_alike(1, len(matrix))), matrices)
-    return describe(sums, voxels[voxels > 0].astype(np.float64))
+    sums[:, VOXELS] = _voxels_by_slice(region) if dimension == "2D" else len(region.values)
+    return describe(sums)
+
+
+def _voxels_by_slice(region: Region) -> Float:
+    """Of the slices that have a voxel."""
+    voxels = np.count_nonzero(region.intensity, axis=(0, 1))
+    return np.asarray(voxels[voxels > 0], dtype=np.float64)
 
 
 FAMILY = Family("gldzm", "VMDZ", DEFINITIONS, gldzm)

@@ -37,7 +37,7 @@ def glrlm(region: Region) -> dict[str, Value]:
     return averaged(TABLE, region.settings.aggregations, lambda way: _features(region, way), NEVER)
 
 
-def _features(region: Region, aggregation: str) -> Mapping[str, Float]:
+def _features(region: Region, aggregation: str) -> Mapping[str, Float | float]:
     runs = runs_3d(region) if aggregation.startswith("3D") else runs_2d(region)
     matrix = _MATRICES[aggregation](runs)
     return describe(sums_of(Cells(matrix, *runs[1:]), int(matrix.max()) + 1))

@@ -37,7 +37,7 @@ def glszm(region: Region) -> dict[str, Value]:
     return averaged(TABLE, dimensions(region.settings), lambda dimension: _features(region, dimension), NEVER)
 
 
-def _features(region: Region, dimension: str) -> Mapping[str, Float]:
+def _features(region: Region, dimension: str) -> Mapping[str, Float | float]:
     zones, matrix, matrices = zones_by_matrix(region, dimension)
     return describe(sums_of(Cells(matrix, zones.level, zones.size, all_alike(1, len(matrix))), matrices))
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 
 from uptake.features import _kernels
-from uptake.features.mesh import cross
 from uptake.features.region import Bool, Float
 
 
@@ -33,13 +33,11 @@ def hull_of(mask: Bool, frame: Float) -> Hull:
     parts = _kernels.hull(np.ascontiguousarray(mask.T))
     found, triangles = (np.frombuffer(part, np.int32).reshape(-1, 3) for part in parts)
     corners = found[:, ::-1] @ (frame.T / 2)
-    first, second, third = corners[triangles.T]
-    normals = cross(second - first, third - first)
-    area = np.sqrt((normals * normals).sum(axis=1)).sum() / 2
-    volume = np.abs((normals * (first - corners[0])).sum(axis=1)).sum() / 6  # pyramids from one of the corners
-    return Hull(corners, normals, float(area), float(volume), diameter(corners))
+    normals = np.empty(triangles.shape)
+    area, volume = _kernels.measure(corners, triangles, normals)
+    return Hull(corners, normals, area, volume, diameter(corners))
 
 
 def diameter(points_mm: Float) -> float:
     """Largest distance between two of the points, shape (n, 3), n >= 1."""
-    return float(np.sqrt(_kernels.farthest(np.ascontiguousarray(points_mm))))
+    return math.sqrt(_kernels.farthest(np.ascontiguousarray(points_mm)))

@@ -5,6 +5,7 @@ Slices are those of the array's third axis. Kernels work on arrays with axes (k,
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -93,11 +94,13 @@ def field_of(region: Region) -> Field:
     return Field(levels, margin, highest, found.bins, region.image.shape[2])
 
 
+@lru_cache
 def steps_3d(distance: int) -> Steps:
     """Half of the neighbours at a Chebyshev distance, as steps along (k, j, i): 13 for 1; the others are opposite."""
     return _half(_within(distance, range(-distance, distance + 1)), distance)
 
 
+@lru_cache
 def steps_2d(distance: int) -> Steps:
     """The same within a slice: 4 for 1."""
     return _half(_within(distance, range(1)), distance)
@@ -105,18 +108,19 @@ def steps_2d(distance: int) -> Steps:
 
 @once
 def cooccurrence_3d(region: Region) -> Cooccurrence:
-    """Co-occurrence of the whole region: a row per direction, and one for all."""
+    """Co-occurrence of the whole region: a row for all directions, and one for each if the settings ask for a mean."""
     field = field_of(region)
     side = field.highest + 1
     steps = steps_3d(region.settings.distance)
     merged = np.zeros((1, side, side), np.uint32)
-    rows = np.empty((len(steps), 4 * side - 2))
+    rows = np.empty((len(steps) if "3D averaged" in region.settings.aggregations else 0, 4 * side - 2))
     together = max(1, _TABLES_BYTES // merged.nbytes)
     for first in range(0, len(steps), together):
         part = steps[first : first + together]
         tables = np.zeros((len(part), side, side), np.uint32)
         _kernels.glcm(field.levels, part, 0, field.slices, tables)
-        _kernels.margins(tables, rows[first : first + together])
+        if len(rows):
+            _kernels.margins(tables, rows[first : first + together])
         merged[0] += tables.sum(axis=0, dtype=np.uint32)
     return Cooccurrence(rows, _margins(merged))
 
@@ -187,6 +191,7 @@ def zones_by_matrix(region: Region, dimension: str) -> tuple[Zones, npt.NDArray[
     return zones, np.broadcast_to(np.int32(0), len(zones.slice)), 1
 
 
+@lru_cache
 def _within(distance: int, along_k: range) -> Steps:
     """Steps (k, j, i) to all neighbours up to a Chebyshev distance, `along_k` of them along k."""
     reach = range(-distance, distance + 1)

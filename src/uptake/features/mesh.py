@@ -64,38 +64,37 @@ def mesh_of(mask: Bool, frame: Float) -> Mesh:
     The mesh is closed (the mask may touch the border of its array); one voxel gives an octahedron of a sixth of the
     voxel's volume.
     """
-    counts = _count_cubes(mask)
-    per_kind = counts.sum(axis=0)
+    numbers, starts = _count_cubes(mask)
     # Volume = sum over the triangles of (area projected along k) x (mean k), in voxel steps.
-    start = np.arange(len(counts)) @ counts
-    voxels = per_kind @ _MOMENTS + start @ _PROJECTED
-    return Mesh(float(per_kind @ _areas(frame.tobytes())), float(voxels * np.prod(np.diag(frame))))
+    voxels = numbers @ _MOMENTS + starts @ _PROJECTED
+    return Mesh(float(numbers @ _areas(frame.tobytes())), float(voxels * frame[0, 0] * frame[1, 1] * frame[2, 2]))
 
 
-def cross(a: Float, b: Float) -> Float:
+def _cross(a: Float, b: Float) -> Float:
     """Cross products of vectors, shape (n, 3); NumPy's own is several times slower."""
     return a[:, [1, 2, 0]] * b[:, [2, 0, 1]] - a[:, [2, 0, 1]] * b[:, [1, 2, 0]]
 
 
 def _count_cubes(mask: Bool) -> Float:
-    """How many cubes of each kind start at each k, shape (k + 1, 256)."""
+    """How many cubes there are of each kind, and the sum of the k at which they start; shape (2, 256)."""
     padded = np.zeros([n + 2 for n in mask.shape[::-1]], np.bool_)
     padded[1:-1, 1:-1, 1:-1] = mask.T
-    counts = np.zeros((len(padded) - 1, 256), np.uint32)
+    counts = np.zeros((2, 256))
     _kernels.cubes(padded, counts)
-    return counts.astype(np.float64)
+    return counts
 
 
 @lru_cache(maxsize=64)
 def _areas(frame: bytes) -> Float:
     """Area of the triangles of each kind of cube in mm2, shape (256,), in a `Region.frame`."""
-    # The cubes are counted along memory, with axes (k, j, i).
-    normals = _normals(_TRIANGLES @ np.frombuffer(frame).reshape(3, 3).T[::-1])
+    # The cubes are counted along memory, with axes (k, j, i); normals turn with the cofactors of their axes.
+    axes = np.frombuffer(frame).reshape(3, 3).T[::-1]
+    normals = _NORMALS @ _cross(axes[[1, 2, 0]], axes[[2, 0, 1]])
     return _per_kind(np.sqrt((normals * normals).sum(axis=1)) / 2)
 
 
 def _normals(triangles: Float) -> Float:
-    return cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0])
+    return _cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0])
 
 
 def _per_kind(values: Float) -> Float:
@@ -135,7 +134,7 @@ def _all_turned(points: npt.NDArray[np.int64], turns: Float) -> Float:
 
 # Made on import, in a few milliseconds, so that the first mesh takes no longer than any other.
 _KINDS, _TRIANGLES = _triangles()
-_PROJECTED_EACH = _normals(_TRIANGLES)[:, 0] / 2
-_PROJECTED = _per_kind(_PROJECTED_EACH)
-_MOMENTS = _per_kind(_PROJECTED_EACH * _TRIANGLES[:, :, 0].mean(axis=1))
+_NORMALS = _normals(_TRIANGLES)
+_PROJECTED = _per_kind(_NORMALS[:, 0] / 2)
+_MOMENTS = _per_kind(_NORMALS[:, 0] / 2 * _TRIANGLES[:, :, 0].mean(axis=1))
 """Per kind of cube: area projected along the first axis, and that times its mean within; shape (256,) both."""

@@ -143,7 +143,8 @@ def _principal_axes(places: Places, mesh: Mesh) -> Mapping[str, Value]:
     names = ("pca_maj_axis", "pca_min_axis", "pca_least_axis", "pca_elongation", "pca_flatness")
     if places.voxels == 1:
         return dict.fromkeys((*names, "vol_dens_aee", "area_dens_aee"), ONE_VOXEL)
-    variances = np.linalg.eigvalsh(places.scatter_mm2 / (places.voxels - 1))
+    variances = np.empty(3)
+    _kernels.eigenvalues(places.scatter_mm2 / (places.voxels - 1), variances)
     variances[variances < 1e-12 * variances[2]] = 0
     c, b, a = (float(axis) for axis in 2 * np.sqrt(variances))
     axes = dict(zip(names, (2 * a, 2 * b, 2 * c, b / a, c / a), strict=True))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from uptake.features.definition import Family, Undefined, Value, define_by_dimension, dimensions
-from uptake.features.emphasis import averaged, cells_of_tables, describe, sums_of
+from uptake.features.emphasis import VOXELS, averaged, cells_of_tables, describe, sums_of
 from uptake.features.matrices import neighbourhoods_2d, neighbourhoods_3d
 from uptake.features.region import Float, Region
 
@@ -43,12 +43,13 @@ def ngldm(region: Region) -> dict[str, Value]:
     return averaged(TABLE, dimensions(region.settings), lambda dimension: _features(region, dimension), NEVER)
 
 
-def _features(region: Region, dimension: str) -> Mapping[str, Float]:
+def _features(region: Region, dimension: str) -> Mapping[str, Float | float]:
     matrices = (neighbourhoods_3d(region) if dimension == "3D" else neighbourhoods_2d(region)).dependence
     if dimension == "2.5D":
         matrices = matrices.sum(axis=0, keepdims=True, dtype=np.uint32)
     sums = sums_of(cells_of_tables(matrices), len(matrices))
-    return describe(sums, voxels=sums[:, 0])  # every voxel has a dependence
+    sums[:, VOXELS] = sums[:, 0]  # every voxel has a dependence
+    return describe(sums)
 
 
 FAMILY = Family("ngldm", "REK0", DEFINITIONS, ngldm)

@@ -7,9 +7,11 @@ N the sum of all n, p(i) = n(i) / N, and N_p the number of levels with p > 0. Al
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
+from uptake.features import _kernels
 from uptake.features.average import average
 from uptake.features.definition import DIMENSION_TAGS, Family, Undefined, Value, define_by_dimension, dimensions
 from uptake.features.matrices import Neighbourhoods, neighbourhoods_2d, neighbourhoods_3d
@@ -30,6 +32,23 @@ ALONE = Undefined("no voxel has a neighbour inside")
 NAMES = ("coarseness", "contrast", "busyness", "complexity", "strength")
 
 
+class Tones(NamedTuple):
+    """Sums over the levels of a matrix, or over its pairs of levels (i, j).
+
+    levels: N_p. voxels: N. smoothness: p(i) s(i). roughness: s(i). contrast: p(i) p(j) (i - j)^2. apart:
+    |i p(i) - j p(j)|. weighted: |i - j| (p(i) s(i) + p(j) s(j)) / (p(i) + p(j)). strength: (p(i) + p(j)) (i - j)^2.
+    """
+
+    levels: float
+    voxels: float
+    smoothness: float
+    roughness: float
+    contrast: float
+    apart: float
+    weighted: float
+    strength: float
+
+
 def ngtdm(region: Region) -> dict[str, Value]:
     """The tone difference features of a region, for each dimension of the chosen aggregations.
 
@@ -40,7 +59,9 @@ def ngtdm(region: Region) -> dict[str, Value]:
         n, s = difference_matrices(neighbourhoods_3d(region) if dimension == "3D" else neighbourhoods_2d(region))
         if dimension == "2.5D":
             n, s = n.sum(axis=0, keepdims=True), s.sum(axis=0, keepdims=True)
-        each = [describe(of_n, of_s) for of_n, of_s in zip(n, s, strict=True) if of_n.any()]
+        sums = np.empty((len(n), 8))
+        _kernels.tones(n, s, sums)
+        each = [describe(Tones(*row)) for row in sums.tolist() if row[0]]
         found = average({name: np.array([one[name] for one in each]) for name in NAMES}, ALONE)
         values |= {f"ngt_{name}_{DIMENSION_TAGS[dimension]}": found[name] for name in NAMES}
     return values
@@ -52,20 +73,15 @@ def difference_matrices(tables: Neighbourhoods) -> tuple[Float, Float]:
     return tables.counts[:, :, 1:].sum(axis=2, dtype=np.float64), tables.differences[:, :, 1:] @ (1 / neighbours)
 
 
-def describe(n: Float, s: Float) -> Mapping[str, float]:
+def describe(of: Tones) -> Mapping[str, float]:
     """Features of one matrix with at least one voxel; where all divisors vanish, the values that IBSI gives."""
-    i = np.flatnonzero(n) + 1.0
-    p, s = (n / n.sum())[n > 0], s[n > 0]
-    levels, voxels = len(i), float(n.sum())
-    smoothness, roughness = float(p @ s), float(s.sum())
-    difference = i[:, None] - i
-    apart = np.abs(np.subtract.outer(i * p, i * p)).sum()
+    several = of.levels > 1
     return {
-        "coarseness": 1 / smoothness if smoothness > 0 else 1e6,
-        "contrast": p @ difference**2 @ p / (levels * (levels - 1)) * roughness / voxels if levels > 1 else 0.0,
-        "busyness": smoothness / apart if levels > 1 and apart > 0 else 0.0,
-        "complexity": float((np.abs(difference) * np.add.outer(p * s, p * s) / np.add.outer(p, p)).sum()) / voxels,
-        "strength": float((np.add.outer(p, p) * difference**2).sum()) / roughness if roughness > 0 else 0.0,
+        "coarseness": 1 / of.smoothness if of.smoothness > 0 else 1e6,
+        "contrast": of.contrast / (of.levels * (of.levels - 1)) * of.roughness / of.voxels if several else 0.0,
+        "busyness": of.smoothness / of.apart if several and of.apart > 0 else 0.0,
+        "complexity": of.weighted / of.voxels,
+        "strength": of.strength / of.roughness if of.roughness > 0 else 0.0,
     }
 
 

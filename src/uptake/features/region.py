@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, wraps
@@ -11,6 +12,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import numpy.typing as npt
 
+from uptake.features import _kernels
 from uptake.features.settings import Features
 from uptake.study import Code, Refusal, SettingsError
 from uptake.volume import Array, Grid, Volume
@@ -110,35 +112,29 @@ def region_of(volume: Volume, mask: Volume, settings: Features) -> Region:
 
 def bounding_box(mask: Array) -> Box:
     """The smallest box with all non-zero voxels of a mask; raises Refusal EMPTY_MASK where there is none."""
-    # The axis with the largest stride first: one pass along memory, and one over the slices with voxels.
-    order = sorted(range(3), key=lambda axis: -abs(mask.strides[axis]))
+    order = sorted(range(3), key=lambda axis: -abs(mask.strides[axis]))  # along memory
     along = mask.transpose(order)
-    slices = _extent(along, axes=(1, 2))
-    shadow = np.asarray(along[slices].any(axis=0))
-    found = dict(zip(order, (slices, _extent(shadow, axes=1), _extent(shadow, axes=0)), strict=True))
-    return found[0], found[1], found[2]
-
-
-def _extent(mask: Array, axes: int | tuple[int, ...]) -> slice:
-    """From the first to the last place along the other axis with a voxel; raises Refusal EMPTY_MASK."""
-    places = np.flatnonzero(mask.any(axis=axes))
-    if not places.size:
+    ends = _kernels.extent(np.ascontiguousarray(along if mask.dtype in (np.bool_, np.uint8) else along != 0))
+    if not ends:
         raise Refusal(
             Code.EMPTY_MASK,
             found="a mask without a voxel",
             allowed="at least one voxel",
             remedy="check which mask was given, or leave the case out",
         )
-    return slice(int(places[0]), int(places[-1]) + 1)
+    first, second, third = (slice(*ends[2 * order.index(axis) :][:2]) for axis in range(3))
+    return first, second, third
 
 
 def frame_of(grid: Grid) -> Float:
     """Voxel steps -> mm in the image's own right-angled frame, shape (3, 3): a diagonal of spacings on most grids."""
-    cosines = grid.direction.T @ grid.direction
-    if np.abs(cosines - np.eye(3)).max() < 1e-5:  # right-angled, as well as an affine in single precision can be
-        return np.diag(grid.spacing_mm)
     axes = grid.affine[:3, :3]
-    return np.asarray(np.linalg.cholesky(axes.T @ axes).T, dtype=np.float64)
+    products = axes.T @ axes
+    (i, a, b), (_, j, c), (_, _, k) = products.tolist()
+    # Right-angled, as well as an affine in single precision can be.
+    if abs(a) < 1e-5 * math.sqrt(i * j) and abs(b) < 1e-5 * math.sqrt(i * k) and abs(c) < 1e-5 * math.sqrt(j * k):
+        return np.diag(grid.spacing_mm)
+    return np.asarray(np.linalg.cholesky(products).T, dtype=np.float64)
 
 
 def _as_bool(mask: Array) -> Bool:

@@ -38,7 +38,7 @@ class FeatureTable:
 
     def __post_init__(self) -> None:
         for row in self.rows:
-            if math.isfinite(row.value) == bool(row.reason) or math.isinf(row.value):
+            if not (math.isnan(row.value) if row.reason else math.isfinite(row.value)):
                 raise ValueError(f"{row.ibsi_tag or row.name}: {row.value} with reason {row.reason!r}")
 
     def __iter__(self) -> Iterator[Feature]:
