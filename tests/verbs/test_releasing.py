@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -156,6 +157,41 @@ def test_a_seg_of_every_mask_lies_on_the_sources_grid_and_refers_to_its_images(
         assert seg.SegmentSequence[0].SegmentedPropertyTypeCodeSequence[0].CodeValue == "108369006"
 
 
+def _enhanced(source: Path, target: Path) -> Path:
+    """A phantom's study, the DCE as one multi-frame object of all its phases as highdicom makes it."""
+    images = {path: pydicom.dcmread(path) for path in sorted(source.rglob("*.dcm"))}
+    original = [image for image in images.values() if "DERIVED" not in image.ImageType]
+    target.mkdir()
+    for path, image in images.items():
+        if image not in original:
+            shutil.copy(path, target)
+        image.StudyID = image.AccessionNumber = image.ReferringPhysicianName = image.PatientBirthDate = ""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a phantom's name has one component
+        whole = hd.legacy.LegacyConvertedEnhancedMRImage(original, hd.UID(), 7, hd.UID(), 1)
+    whole.save_as(target / "enhanced.dcm")
+    return target
+
+
+def test_a_seg_of_a_multi_frame_source_is_that_of_its_images_and_refers_to_their_frames(
+    released: Path, phantoms: Path, tmp_path: Path
+) -> None:
+    source = _enhanced(phantoms / ONE, tmp_path / "source")
+    assert verbs.run(source, tmp_path / "cohort", jobs=1).ok
+    assert verbs.release(tmp_path / "cohort", tmp_path / "r", jobs=1, layouts=("ispy1", "dicom")).notes == ()
+    frames = pydicom.dcmread(source / "enhanced.dcm", stop_before_pixels=True).PerFrameFunctionalGroupsSequence
+    classic, multi = (pydicom.dcmread(root / f"DICOM/{ONE}/{ONE}_ftv_SEG.dcm") for root in (released, tmp_path / "r"))
+    assert np.array_equal(multi.pixel_array, classic.pixel_array)
+    for one, other in zip(
+        classic.PerFrameFunctionalGroupsSequence, multi.PerFrameFunctionalGroupsSequence, strict=True
+    ):
+        assert one.PlanePositionSequence == other.PlanePositionSequence
+        expected, referred = (f.DerivationImageSequence[0].SourceImageSequence[0] for f in (one, other))
+        of_frame = frames[referred.ReferencedFrameNumber - 1].ConversionSourceAttributesSequence[0]
+        assert of_frame.ReferencedSOPInstanceUID == expected.ReferencedSOPInstanceUID
+    assert {finding.status for finding in verify_release(tmp_path / "r")} == {"pass"}
+
+
 def test_highdicom_reads_the_same_voxels(released: Path) -> None:
     seg = hd.seg.segread(released / f"DICOM/{ONE}/{ONE}_ftv_SEG.dcm")
     voxels = int(rows(released / "tables/ftv.csv")[0]["ftv_ser_voxels"])
@@ -203,6 +239,17 @@ def test_the_workbook_holds_the_table_of_features_and_the_dictionary(released: P
     assert book.sheetnames == ["features", "dictionary"]
     assert [row[0].value for row in book["features"].rows][1:] == [ONE, TWO]
     book.close()
+
+
+def test_the_parameter_file_holds_the_settings_that_the_cohorts_features_were_made_with(
+    cohort: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(cohort, tmp_path / "cohort")
+    toml = tmp_path / "cohort/uptake.toml"
+    toml.write_text(toml.read_text().replace("glcm_bins = 128", "glcm_bins = 64"))
+    made = verbs.release(tmp_path / "cohort", tmp_path / "r", jobs=1, layouts=("ispy1",), cases=[ONE])
+    written = rows(made.folder / "NIfTI-Files/captk_parameter_file_ispy1.csv")
+    assert [row["Default"] for row in written if (row["FeatureName"], row["ParamName"]) == ("GLCM", "Bins")] == ["64"]
 
 
 def test_bids_names_are_second_names_of_the_same_images(released: Path) -> None:

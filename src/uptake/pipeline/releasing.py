@@ -21,6 +21,7 @@ from uptake.io.archives.case import (
     ReleasedMask,
     SourceImage,
 )
+from uptake.io.archives.dicom_objects import WRITER
 from uptake.io.archives.facts import Row
 from uptake.io.archives.identifiers import Needle, SourceFacts, of_name, source_facts
 from uptake.io.archives.manifest import Entry, sha256_of
@@ -250,6 +251,7 @@ def _allowed(
     """What a release may say of its source: scanner by fixed lists; of a public one its names and UIDs too."""
     made = file.acquisition
     allowed = {text for text in (made.manufacturer and facts.maker(made.manufacturer), facts.model(made.model)) if text}
+    allowed.add(WRITER)
     allowed |= {text for text in (collection.name, collection.doi, collection.licence) if text}
     if public:
         own = {task.source.patient_id, task.case_id, seen.collection}

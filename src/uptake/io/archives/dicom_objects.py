@@ -26,6 +26,8 @@ from uptake.volume import Array, Volume
 
 ROOT = "DICOM"
 MAKER, MODEL = "uptake", "uptake"
+WRITER = "Highdicom open-source contributors"
+"""What highdicom says of itself in every object it makes, a source too if it made that one."""
 SEG_SERIES, REPORT_SERIES = 9000, 9100
 NO_TIME = "000000"
 KEPT_MOMENTS = ("StudyDate", "StudyTime", "ContentDate", "ContentTime", "PatientBirthDate")
