@@ -247,6 +247,9 @@ def test_the_parameter_file_holds_the_settings_that_the_cohorts_features_were_ma
     shutil.copytree(cohort, tmp_path / "cohort")
     toml = tmp_path / "cohort/uptake.toml"
     toml.write_text(toml.read_text().replace("glcm_bins = 128", "glcm_bins = 64"))
+    with pytest.raises(Refusal, match="not up to date"):
+        verbs.release(tmp_path / "cohort", tmp_path / "r", jobs=1)
+    assert verbs.run((), tmp_path / "cohort", jobs=1, cases=[ONE]).ok
     made = verbs.release(tmp_path / "cohort", tmp_path / "r", jobs=1, layouts=("ispy1",), cases=[ONE])
     written = rows(made.folder / "NIfTI-Files/captk_parameter_file_ispy1.csv")
     assert [row["Default"] for row in written if (row["FeatureName"], row["ParamName"]) == ("GLCM", "Bins")] == ["64"]

@@ -17,13 +17,13 @@ from uptake.io.archives.clinical_columns import IDENTIFIERS, Clinical, clinical_
 from uptake.io.archives.documents import Searched
 from uptake.io.archives.facts import Row
 from uptake.io.archives.gate import Gate, Leak
-from uptake.io.archives.identifiers import Needle
 from uptake.io.archives.manifest import Entry, read_manifest, write_manifest
 from uptake.io.archives.metadata import Metadata, with_known
 from uptake.io.clinical import read_clinical
 from uptake.io.store import RefusalRecord
 from uptake.io.tables import read_csv
 from uptake.pipeline.releasing import ReleasedFacts
+from uptake.pipeline.searching import Sought, gate_of, search
 from uptake.study import Code, Refusal
 
 TABLES = ("studies", "ftv", "features", "features_long", "checks", "clinical")
@@ -76,19 +76,20 @@ class Publication:
     notes: tuple[str, ...]
 
 
-def publish(folder: Path, parts: Together, on_searched: Callable[[int, int], None]) -> Publication:
-    """Write everything beside the cases' own files and search every byte. on_searched: files searched, of how many.
+def publish(folder: Path, parts: Together, jobs: int, on_searched: Callable[[int, int], None]) -> Publication:
+    """Write everything beside the cases' own files and search every byte, in `jobs` processes.
 
-    Raises `Refusal`: CASE_ID for two cases of one name, CLINICAL, NO_SPACE, PATIENT_DATA naming files and places.
+    on_searched: files searched, of how many. Raises `Refusal`: CASE_ID for two cases of one name, CLINICAL, NO_SPACE,
+    PATIENT_DATA naming files and places, WORKER_DIED.
     """
     _check_names(parts.made)
     clinical = _clinical(parts)
-    gate = _gate(parts, clinical)
-    searched = _searched(parts.made, gate)
+    sought = _sought(parts, clinical)
+    searched = _searched(parts.made, gate_of(sought))
     notes = _notes(parts, clinical)
     entries = write_contents(folder, _contents(parts, clinical, searched, notes))
     write_manifest(folder, entries)
-    _check_gate(gate, folder, on_searched)
+    _check_leaks(search(folder, sought, jobs, on_searched))
     return Publication(entries, searched, notes)
 
 
@@ -149,12 +150,12 @@ def _clinical(parts: Together) -> Clinical | None:
     return clinical_rows(tables, {item.case_id: item.source_patient for item in parts.made})
 
 
-def _gate(parts: Together, clinical: Clinical | None) -> Gate:
-    needles: set[Needle] = set().union(*(item.needles for item in parts.made))
-    needles |= clinical.needles if clinical else set()
-    uids: set[str] = set().union(*(item.uids for item in parts.made))
-    allowed: set[str] = set(parts.options.allow).union(*(item.allowed for item in parts.made))
-    return Gate(needles, uids, allowed)
+def _sought(parts: Together, clinical: Clinical | None) -> Sought:
+    return Sought(
+        needles=frozenset(clinical.needles if clinical else ()).union(*(item.needles for item in parts.made)),
+        uids=frozenset[str]().union(*(item.uids for item in parts.made)),
+        allowed=frozenset(parts.options.allow).union(*(item.allowed for item in parts.made)),
+    )
 
 
 def _searched(made: Sequence[ReleasedFacts], gate: Gate) -> Searched:
@@ -169,14 +170,8 @@ def _searched(made: Sequence[ReleasedFacts], gate: Gate) -> Searched:
     )
 
 
-def _check_gate(gate: Gate, folder: Path, on_searched: Callable[[int, int], None]) -> None:
-    """Every byte of every file. Raises `Refusal` PATIENT_DATA naming files and places, never the values."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    leaks: list[Leak] = []
-    on_searched(0, len(files))
-    for done, path in enumerate(files, start=1):
-        leaks += gate.search(path, path.relative_to(folder).as_posix())
-        on_searched(done, len(files))
+def _check_leaks(leaks: Sequence[Leak]) -> None:
+    """Raises `Refusal` PATIENT_DATA naming files and places, never the values."""
     if leaks:
         shown = "; ".join(f"{leak.file} ({leak.place}): {leak.what}" for leak in leaks[:SHOWN_LEAKS])
         more = f"; and {len(leaks) - SHOWN_LEAKS} more" if len(leaks) > SHOWN_LEAKS else ""

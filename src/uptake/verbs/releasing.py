@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from uptake.io.dicom.scan import StudySource, scan
 from uptake.io.files import writable
 from uptake.io.store import Cohort, RefusalRecord, open_cohort, read_cohort_record
 from uptake.pipeline import executors
+from uptake.pipeline.cases import CaseTask, finished_case
 from uptake.pipeline.naming import named_studies
 from uptake.pipeline.publishing import ReleaseOptions, Together, earlier, publish
 from uptake.pipeline.releasing import Collection, ReleasedFacts, ReleaseTask, release_case
@@ -88,9 +91,8 @@ def release(
         if not good:
             raise _no_case(left_out)
         parts = Together(good, left_out, wanted, metadata, _settings(opened).captk)
-        written = publish(
-            folder, parts, lambda done, total: on_event(Event("searched" if done else "start", done, total))
-        )
+        count = at_once(os.cpu_count() or 1, RELEASE_BYTES, jobs)
+        written = publish(folder, parts, count, partial(_searched, on_event))
     names, sizes = tuple(item.case_id for item in good), sum(entry.bytes for entry in written.entries)
     return Released(target, names, left_out, len(written.entries), sizes, written.searched, written.notes)
 
@@ -143,11 +145,11 @@ def _tasks(
     if unknown:
         raise SettingsError(f"there is no case {', '.join(unknown)}; there are {', '.join(cohort.case_ids) or 'none'}")
     wanted = [case_id for case_id in cohort.case_ids if not cases or case_id in cases]
-    left_out = {case_id: reason for case_id in wanted if (reason := _not_made(cohort, case_id))}
+    settings = _settings(cohort)
+    left_out = {case_id: reason for case_id in wanted if (reason := _not_made(cohort, case_id, settings))}
     found = _sources(cohort, options, on_event)
     ready = [case_id for case_id in wanted if case_id not in left_out]
     _check_sources(cohort, ready, found)
-    settings = _settings(cohort)
     collections = {name: Collection(o.name, o.doi, o.licence) for name, o in origins(metadata).items()}
     visits = _visits(found)
     tasks = [
@@ -158,17 +160,17 @@ def _tasks(
     return tasks, left_out
 
 
-def _not_made(cohort: Cohort, case_id: str) -> RefusalRecord | None:
-    """Why a case cannot be released: it was refused, or is not finished."""
-    record = cohort.record(case_id)
-    refusals = [result.refusal for result in record.results.values() if result.refusal]
-    if refusals:
-        return refusals[0]
-    if not {"study", "ftv", "motion", "bias", "harmonised", "features", "checks"} <= set(record.results):
+def _not_made(cohort: Cohort, case_id: str, settings: Settings) -> RefusalRecord | None:
+    """Why a case cannot be released: it was refused, or is not what its settings and readers say now."""
+    done = finished_case(CaseTask(cohort.path, case_id, settings))
+    if done is None:
         return RefusalRecord(
-            Code.RELEASE.value, "a case whose steps are not all made", "finished cases", "bring it up to date (run)"
+            Code.RELEASE.value,
+            "a case whose results are not up to date",
+            "finished cases",
+            "see why: uptake status; bring it up to date: uptake run",
         )
-    return None
+    return done.refusal
 
 
 def _sources(cohort: Cohort, options: ReleaseOptions, on_event: OnEvent) -> dict[str, StudySource]:
@@ -240,6 +242,10 @@ def _made(tasks: Sequence[ReleaseTask], jobs: int | None, on_event: OnEvent) -> 
         on_event(Event("case", done, len(tasks), task.case_id))
         made.append(ReleasedFacts(task.case_id, refusal=_died()) if isinstance(result, Exception) else result)
     return made
+
+
+def _searched(on_event: OnEvent, done: int, total: int) -> None:
+    on_event(Event("searched" if done else "start", done, total))
 
 
 def _no_case(left_out: Mapping[str, RefusalRecord]) -> Refusal:

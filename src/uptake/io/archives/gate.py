@@ -72,19 +72,15 @@ class Gate:
         self.patterns: dict[bytes, _Pattern] = {}
         self.unsearched: list[Needle] = []
         self.values = 0
-        self.searched: set[tuple[int, int]] = set()
         for needle in sorted(set(needles), key=lambda n: (n.kind, n.text, n.what)):
             self._add(needle)
         self.texts = tuple(self.patterns)
         self.automaton = BytesAhoCorasick(self.texts, implementation=Implementation.ContiguousNFA)
         self.inside = self._inside_allowed()
 
-    def search(self, path: Path, name: str) -> tuple[Leak, ...]:
-        """The leaks of one file, each attribute once per place; of a second link to one file, those of its name."""
-        inode = (path.stat().st_dev, path.stat().st_ino)
-        again = inode in self.searched
-        self.searched.add(inode)
-        streams = itertools.islice(file_streams(path, name), 1 if again else None)
+    def search(self, path: Path, name: str, *, contents: bool = True) -> tuple[Leak, ...]:
+        """The leaks of one file, each attribute once per place; without `contents` those of its name alone."""
+        streams = itertools.islice(file_streams(path, name), None if contents else 1)
         found = {Leak(name, stream.place, what) for stream in streams for what in self._in_stream(stream)}
         return tuple(sorted(found, key=lambda leak: (leak.place, leak.what)))
 
