@@ -178,7 +178,7 @@ def test_a_seg_of_a_multi_frame_source_is_that_of_its_images_and_refers_to_their
 ) -> None:
     source = _enhanced(phantoms / ONE, tmp_path / "source")
     assert verbs.run(source, tmp_path / "cohort", jobs=1).ok
-    assert verbs.release(tmp_path / "cohort", tmp_path / "r", jobs=1, layouts=("ispy1", "dicom")).notes == ()
+    verbs.release(tmp_path / "cohort", tmp_path / "r", jobs=1, layouts=("ispy1", "dicom"))
     frames = pydicom.dcmread(source / "enhanced.dcm", stop_before_pixels=True).PerFrameFunctionalGroupsSequence
     classic, multi = (pydicom.dcmread(root / f"DICOM/{ONE}/{ONE}_ftv_SEG.dcm") for root in (released, tmp_path / "r"))
     assert np.array_equal(multi.pixel_array, classic.pixel_array)
@@ -260,6 +260,20 @@ def test_bids_names_are_second_names_of_the_same_images(released: Path) -> None:
     twin = released / f"NIfTI-Files/images_bias-corrected_nifti/{ONE}/{ONE}_DCE_0001_N3.nii.gz"
     assert image.read_bytes() == twin.read_bytes()
     assert json.loads((released / "bids/dataset_description.json").read_text())["DatasetType"] == "derivative"
+
+
+def test_a_bids_mask_says_whether_a_person_drew_it_and_which_image_it_lies_on(released: Path) -> None:
+    """Required by BIDS 1.10 for masks in a space of their own; `Manual` is a boolean there."""
+    folder = released / "bids/sub-PHANTOM0001/anat"
+    drawn = {"stvmanual": True, "stvproposal": False, "ftv": False}
+    for name, manual in drawn.items():
+        (path,) = folder.glob(f"*_label-{name}_mask.json")
+        sidecar = json.loads(path.read_text())
+        assert sidecar["Manual"] is manual
+        like = released / "bids" / sidecar["SpatialReference"].removeprefix("bids::")
+        mask = nibabel.load(path.with_name(path.name.replace(".json", ".nii.gz")))
+        assert np.allclose(nibabel.load(like).affine, mask.affine)
+        assert nibabel.load(like).shape == mask.shape
 
 
 def test_metadata_for_catalogues_name_version_licence_and_checksums(released: Path) -> None:

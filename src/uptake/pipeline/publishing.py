@@ -18,7 +18,7 @@ from uptake.io.archives.documents import Searched
 from uptake.io.archives.facts import Row
 from uptake.io.archives.gate import Gate, Leak
 from uptake.io.archives.manifest import Entry, read_manifest, write_manifest
-from uptake.io.archives.metadata import Metadata, with_known
+from uptake.io.archives.metadata import Metadata, missing, with_known
 from uptake.io.clinical import read_clinical
 from uptake.io.store import RefusalRecord
 from uptake.io.tables import read_csv
@@ -98,8 +98,8 @@ def earlier(release: Path) -> tuple[str, str]:
     read_manifest(release)
     try:
         plain = json.loads((release / "datacite.json").read_text(encoding="utf-8"))
-        return str(plain["version"]), next((str(i["identifier"]) for i in plain["identifiers"]), "")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return str(plain["version"]), str(plain.get("doi", ""))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise Refusal(
             Code.RELEASE,
             found=f"{release.name}: a datacite.json that cannot be read ({type(error).__name__})",
@@ -189,7 +189,11 @@ def _notes(parts: Together, clinical: Clinical | None) -> tuple[str, ...]:
     notes = [f"{item.case_id}: {item.note}" for item in parts.made if item.note]
     without = sorted({e.case_id for item in parts.made for e in item.entries if not e.source_collection})
     if without:
-        notes.append(f"source collection, DOI and licence are not stated for {len(without)} cases: see release.toml")
+        notes.append(f"cases without source collection, DOI and licence, which release.toml may name: {len(without)}")
+    if absent := missing(parts.metadata):
+        notes.append(
+            f"datacite.json and ro-crate-metadata.json are not complete: {', '.join(absent)} not in release.toml"
+        )
     if parts.left_out:
         codes = Counter(refusal.code for refusal in parts.left_out.values())
         listed = ", ".join(f"{count} {code}" for code, count in sorted(codes.items()))
@@ -197,7 +201,7 @@ def _notes(parts: Together, clinical: Clinical | None) -> tuple[str, ...]:
     if clinical:
         notes += [f"clinical column left behind: {reason}" for reason in sorted({r for _, r in clinical.left_behind})]
         if clinical.without_row:
-            notes.append(f"{len(clinical.without_row)} cases have no row in the clinical table")
+            notes.append(f"cases without a row in the clinical table: {len(clinical.without_row)}")
     if parts.options.allow:
         notes.append(f"{len(parts.options.allow)} texts of the source were allowed by the person who made the release")
     return tuple(notes)

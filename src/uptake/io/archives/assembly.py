@@ -98,7 +98,7 @@ def _write_pages(root: Path, contents: Contents) -> None:
         write_bytes_whole(root / name, text.encode())
     write_json_whole(root / "datacite.json", datacite(metadata, contents.previous_doi))
     if "bids" in contents.formats:
-        bids.write_collection(root, metadata.title, contents.version, list(contents.participants), metadata.licence)
+        bids.write_collection(root, metadata, contents.version, list(contents.participants))
 
 
 def _written(root: Path, entries: Sequence[Entry]) -> list[str]:
