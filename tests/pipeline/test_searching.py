@@ -40,6 +40,11 @@ def test_several_processes_find_what_one_does(tmp_path: Path, monkeypatch: pytes
     assert leaks(tmp_path, jobs=2) == leaks(tmp_path) == ["1.txt", "3.txt"]
 
 
+def test_the_name_of_an_empty_folder_is_searched(tmp_path: Path) -> None:
+    (tmp_path / "HX77-90412").mkdir()
+    assert leaks(tmp_path) == ["HX77-90412"]
+
+
 def test_progress_counts_every_file(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("fine")
     (tmp_path / "b.txt").write_text("fine")

@@ -341,6 +341,16 @@ def test_an_added_file_is_caught(copy: Path) -> None:
     assert [finding.found for finding in found] == ["NIfTI-Files/notes.txt is not in the manifest"]
 
 
+@pytest.mark.parametrize("name", ["bids/more", "NIfTI-Files/link"])
+def test_an_added_folder_or_link_is_caught(copy: Path, name: str) -> None:
+    if name.endswith("link"):
+        (copy / name).symlink_to(copy / "tables")
+    else:
+        (copy / name).mkdir()
+    found = {finding.check: finding for finding in verify_release(copy)}
+    assert found["files"].found == f"{name} is not in the manifest"
+
+
 def _edited(copy: Path, file: str, change: Callable[[np.ndarray], None]) -> list[str]:
     """The checks that fail when a mask is another one and every checksum is made to fit."""
     from uptake.io.archives.manifest import Entry, sha256_of, write_manifest
@@ -472,6 +482,12 @@ def test_a_folder_that_is_not_empty_is_refused_and_nothing_in_it_changes(cohort:
 def test_a_release_inside_its_cohort_is_refused(cohort: Path) -> None:
     with pytest.raises(SettingsError, match="inside its cohort"):
         verbs.release(cohort, cohort / "release")
+
+
+def test_a_key_inside_the_release_is_refused(cohort: Path, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="outside the release"):
+        verbs.release(cohort, tmp_path / "r", key=tmp_path / "r/key")
+    assert not (tmp_path / "r").exists()
 
 
 def test_sources_that_are_gone_are_a_refusal_that_says_what_to_do(phantoms: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib import metadata
@@ -23,7 +24,7 @@ from uptake.io.archives.case import (
 )
 from uptake.io.archives.dicom_objects import WRITER
 from uptake.io.archives.facts import Row
-from uptake.io.archives.identifiers import Needle, SourceFacts, of_name, source_facts
+from uptake.io.archives.identifiers import Needle, SourceFacts, of_name, of_text, source_facts
 from uptake.io.archives.manifest import Entry, sha256_of
 from uptake.io.archives.names import Names
 from uptake.io.dicom.headers import ENHANCED_CLASSES, Header
@@ -236,9 +237,10 @@ def _of_names(source: StudySource) -> SourceFacts:
 
 
 def _own_needles(task: ReleaseTask, public: bool) -> frozenset[Needle]:
-    """What this machine and the cohort call the source."""
-    folders = {str(file.path.parent) for file in task.source.files}
-    found = {Needle(path, "text", "the path of a source") for path in folders if len(path) >= 6}
+    """What this machine and the cohort call the source, and who keeps it where."""
+    folders = {str(file.path.parent) for file in task.source.files} | {str(task.cohort), str(Path.home())}
+    found = {Needle(path, "text", "a path on this machine") for path in folders if len(path) >= 6}
+    found |= {needle for needle in [of_text(platform.node(), "the name of this machine")] if needle}
     if not public:
         found |= {Needle(task.case_id, "identifier", "the case's name in the cohort")}
         found |= {Needle(task.source.patient_id, "identifier", "PatientID (0010,0020)")}

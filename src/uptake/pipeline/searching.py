@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,12 +69,12 @@ def search(root: Path, sought: Sought, jobs: int, on_searched: Callable[[int, in
 
 
 def _files(root: Path) -> Iterator[tuple[str, bool]]:
-    """Every file by its path inside the release, and whether it is the first link to its contents."""
+    """Every file and folder by its path inside the release; with contents where it is the first link to them."""
     seen: set[tuple[int, int]] = set()
-    for path in sorted(path for path in root.rglob("*") if path.is_file()):
-        found = path.stat()
+    for path in sorted(root.rglob("*")):
+        found = path.lstat()
         inode = (found.st_dev, found.st_ino)
-        yield path.relative_to(root).as_posix(), inode not in seen
+        yield path.relative_to(root).as_posix(), stat.S_ISREG(found.st_mode) and inode not in seen
         seen.add(inode)
 
 

@@ -78,12 +78,15 @@ def release(
     wanted = _options(options)
     metadata = read_metadata(wanted.metadata, wanted.version)
     _check_target(target, opened)
+    key_file = wanted.key or opened.path / KEY_FILE
+    if target.resolve() in key_file.resolve().parents:
+        raise SettingsError("the key of the pseudonyms is kept outside the release: name another file with --key")
     _check_previous(wanted, metadata)
     tasks, left_out = _tasks(opened, wanted, cases, metadata, on_event)
     if dry_run:
         names = tuple(task.case_id for task in tasks)
         return Released(target, names, left_out, 0, 0, Searched(0, 0, (), 0, 0, 0, {}))
-    key = read_or_make_key(wanted.key or opened.path / KEY_FILE)
+    key = read_or_make_key(key_file)
     with _whole_folder(target) as folder:
         made = _made([replace(task, root=folder, key=key) for task in tasks], jobs, on_event)
         left_out = {**left_out, **{item.source_id: item.refusal for item in made if item.refusal}}

@@ -84,8 +84,12 @@ class Gate:
     def search(self, path: Path, name: str, *, contents: bool = True) -> tuple[Leak, ...]:
         """The leaks of one file, each attribute once per place; without `contents` those of its name alone."""
         streams = itertools.islice(file_streams(path, name), None if contents else 1)
-        found = {Leak(name, stream.place, what) for stream in streams for what in self._in_stream(stream)}
-        return tuple(sorted(found, key=lambda leak: (leak.place, leak.what)))
+        found: dict[tuple[str, str], Leak] = {}
+        for stream in streams:
+            for what in self._in_stream(stream):
+                of_place = stream.place.partition(", ")[0], what  # not again where it is read in another way
+                found.setdefault(of_place, Leak(name, stream.place, what))
+        return tuple(sorted(found.values(), key=lambda leak: (leak.place, leak.what)))
 
     def _inside_allowed(self) -> dict[int, set[tuple[bytes, int]]]:
         """For each pattern the allowed values that contain it, and where."""

@@ -180,7 +180,7 @@ class _Collected:
         if element.VR == "SQ":
             for item in element.value:
                 self._look(item)
-        elif element.VR in ("UN", "OB", "OW") and tag.is_private:
+        elif element.VR == "UN" or (element.VR in ("OB", "OW") and tag.is_private):
             self._raw(_bytes(element.value))
         elif not tag.is_private_creator:
             values = (
