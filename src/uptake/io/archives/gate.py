@@ -214,8 +214,8 @@ def _names(text: str) -> set[str]:
     """A person's name: its words, their parts, and every two words in both orders."""
     groups = [part for group in text.split("=") for part in group.split("^")]
     words = [word for part in groups for word in re.split(r"[\s,]+", part) if len(word) >= 2]
-    words += [re.sub(r"[\W_]+", "", word) for word in words if re.search(r"[\W_]", word)]
-    parts = {part for word in words for part in re.split(r"[\W_]+", word)}
+    words += [bare for word in words if (bare := re.sub(r"[\W_]+", "", word)) != word and bare.isalpha()]
+    parts = {part for word in words for part in re.split(r"[\W_]+", word) if part.isalpha()}
     pairs = {f"{a}{sep}{b}" for a in words for b in words if a != b for sep in SEPARATORS}
     pairs |= {f"{a},{b}" for a in words for b in words if a != b and not re.search(r"\d", a + b)}  # no cells of CSV
     single = {word for word in {*words, *parts} if len(word) > 3 or (not word.isascii() and len(word) > 1)}
