@@ -192,7 +192,8 @@ def _rule(text: str, kind: str) -> Rule | None:
         return "number"
     if len(words) == 1 and words[0] == text.lower() and text.lower() in own_words():
         return None
-    return "anywhere" if _size(text) >= 8 else "word"
+    numbered = kind == "name" and any(letter.isdigit() for letter in text)  # a study's number, as in 1001^ISPY1
+    return "anywhere" if _size(text) >= 8 and not numbered else "word"
 
 
 def _size(text: str) -> int:

@@ -83,7 +83,7 @@ def _text(data: bytes, place: str, depth: int) -> Iterator[Stream]:
         yield Stream(f"{place}, marks taken out", re.sub(rb"<[^<>]*>", b"", data), "text")
     if b'""' in data:
         yield Stream(f"{place}, quotes resolved", data.replace(b'""', b'"'), "text")
-    yield Stream(f"{place}, in one line", re.sub(rb"\s+", b" ", data), "text")
+    yield Stream(f"{place}, in one line", re.sub(rb"[ \t]*[\r\n]\s*", b" ", data), "text")
     for inner in _inflated(data):
         yield from _streams(inner, f"{place}, zlib: ", depth + 1)
 
