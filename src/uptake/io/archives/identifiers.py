@@ -109,7 +109,7 @@ def of_name(value: str, what: str) -> Needle | None:
 
 @functools.cache
 def own_words() -> frozenset[str]:
-    """The words (three letters or more, or such as ``ispy1``; lower case) that the program writes: of its own source."""
+    """The words (three letters or more, or such as ``ispy1``; lower case) that the program writes: its own source's."""
     words: set[str] = set()
     folders = [resources.files("uptake")]
     while folders:
