@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 ORIGINALS = 4
@@ -161,11 +162,29 @@ def _with_sources(originals: Path, folder: Path) -> None:
             target.write_bytes(
                 path.read_bytes().replace(uid.encode(), new.encode()).replace(old.encode(), case.encode())
             )
-        record |= {"study_uid": new, "source_key": None}
-        (folder / "cases" / case / "provenance.json").write_text(json.dumps(record))
         given[new] = case
     plain = {"case_ids": given, "refused_sources": {}, "results": {}, "source_paths": [str(folder / "sources")]}
     (folder / "provenance.json").write_text(json.dumps(plain))
+    _recorded(folder)
+
+
+def _recorded(folder: Path) -> None:
+    """The records of all cases as if each had been made of its own copy of the files."""
+    from uptake.io.dicom.scan import scan
+    from uptake.io.store import Cohort
+    from uptake.pipeline.cases import case_todo
+    from uptake.pipeline.settings import from_layers, read_toml
+
+    cohort, settings = Cohort(folder), from_layers([read_toml(folder / "uptake.toml")])
+    for source in scan([folder / "sources"]).studies:
+        record = replace(cohort.record(source.patient_id), study_uid=source.study_uid, source_key=source.digest)
+        cohort.write_record(record)
+        keys = {todo.step.makes: todo for todo in case_todo(cohort, record.case_id, settings)}
+        results = {
+            name: replace(result, key=keys[name].key, inputs=keys[name].inputs)
+            for name, result in record.results.items()
+        }
+        cohort.write_record(replace(record, results=results))
 
 
 PARTS: dict[str, Callable[[Path], None]] = {"tables": tables, "verify": verify, "cohort": cohort, "release": release}

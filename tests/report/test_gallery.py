@@ -31,7 +31,7 @@ def _root(drawing: object) -> ET.Element:
 
 
 def test_a_row_of_the_agreement_has_the_slice_the_region_and_both_masks() -> None:
-    root = _root(gallery.agreement_rows([_tumour(), _tumour("B")]))
+    root = _root(gallery.agreement_rows([_tumour(), _tumour("B")], ("FTV", "STV")))
     panels = root.findall(f"{SVG}g/{SVG}svg")
     assert len(panels) == 8
     assert [panel.find(f"{SVG}path") is not None for panel in panels[:4]] == [True, False, True, True]
@@ -40,7 +40,7 @@ def test_a_row_of_the_agreement_has_the_slice_the_region_and_both_masks() -> Non
 
 
 def test_the_outline_is_that_of_the_slice_with_most_of_both_masks_in_millimetres() -> None:
-    root = _root(gallery.agreement_rows([_tumour()]))
+    root = _root(gallery.agreement_rows([_tumour()], ("FTV", "STV")))
     functional = list(root.iter(f"{SVG}path"))[1]
     assert functional.get("transform") == "scale(0.8 0.8)"
     runs = [int(length) for length in re.findall(r"h(\d+)", functional.get("d", ""))]
@@ -48,7 +48,7 @@ def test_the_outline_is_that_of_the_slice_with_most_of_both_masks_in_millimetres
 
 
 def test_the_region_is_a_square_of_the_masks_with_a_margin_of_12_mm() -> None:
-    root = _root(gallery.agreement_rows([_tumour()]))
+    root = _root(gallery.agreement_rows([_tumour()], ("FTV", "STV")))
     region = root.findall(f"{SVG}g/{SVG}svg")[1]
     box = [float(x) for x in region.get("viewBox", "").split()]
     assert box[2:] == pytest.approx([8 * 0.8 + 24] * 2)
@@ -71,6 +71,6 @@ def test_an_artefact_is_framed_on_its_own_slice() -> None:
 def test_without_any_voxel_the_whole_middle_slice_is_shown() -> None:
     nothing = Volume(np.zeros(SHAPE, bool), GRID)
     empty = Tumour("A", "", _tumour().early, nothing, nothing)
-    root = _root(gallery.agreement_rows([empty]))
+    root = _root(gallery.agreement_rows([empty], ("FTV", "STV")))
     region = root.findall(f"{SVG}g/{SVG}svg")[1]
     assert [float(x) for x in region.get("viewBox", "").split()] == pytest.approx([0, 0, 24 * 0.8, 20 * 0.8])

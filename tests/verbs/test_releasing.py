@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -156,6 +157,41 @@ def test_a_seg_of_every_mask_lies_on_the_sources_grid_and_refers_to_its_images(
         assert seg.SegmentSequence[0].SegmentedPropertyTypeCodeSequence[0].CodeValue == "108369006"
 
 
+def _enhanced(source: Path, target: Path) -> Path:
+    """A phantom's study, the DCE as one multi-frame object of all its phases as highdicom makes it."""
+    images = {path: pydicom.dcmread(path) for path in sorted(source.rglob("*.dcm"))}
+    original = [image for image in images.values() if "DERIVED" not in image.ImageType]
+    target.mkdir()
+    for path, image in images.items():
+        if image not in original:
+            shutil.copy(path, target)
+        image.StudyID = image.AccessionNumber = image.ReferringPhysicianName = image.PatientBirthDate = ""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a phantom's name has one component
+        whole = hd.legacy.LegacyConvertedEnhancedMRImage(original, hd.UID(), 7, hd.UID(), 1)
+    whole.save_as(target / "enhanced.dcm")
+    return target
+
+
+def test_a_seg_of_a_multi_frame_source_is_that_of_its_images_and_refers_to_their_frames(
+    released: Path, phantoms: Path, tmp_path: Path
+) -> None:
+    source = _enhanced(phantoms / ONE, tmp_path / "source")
+    assert verbs.run(source, tmp_path / "cohort", jobs=1).ok
+    verbs.release(tmp_path / "cohort", tmp_path / "r", jobs=1, layouts=("ispy1", "dicom"))
+    frames = pydicom.dcmread(source / "enhanced.dcm", stop_before_pixels=True).PerFrameFunctionalGroupsSequence
+    classic, multi = (pydicom.dcmread(root / f"DICOM/{ONE}/{ONE}_ftv_SEG.dcm") for root in (released, tmp_path / "r"))
+    assert np.array_equal(multi.pixel_array, classic.pixel_array)
+    for one, other in zip(
+        classic.PerFrameFunctionalGroupsSequence, multi.PerFrameFunctionalGroupsSequence, strict=True
+    ):
+        assert one.PlanePositionSequence == other.PlanePositionSequence
+        expected, referred = (f.DerivationImageSequence[0].SourceImageSequence[0] for f in (one, other))
+        of_frame = frames[referred.ReferencedFrameNumber - 1].ConversionSourceAttributesSequence[0]
+        assert of_frame.ReferencedSOPInstanceUID == expected.ReferencedSOPInstanceUID
+    assert {finding.status for finding in verify_release(tmp_path / "r")} == {"pass"}
+
+
 def test_highdicom_reads_the_same_voxels(released: Path) -> None:
     seg = hd.seg.segread(released / f"DICOM/{ONE}/{ONE}_ftv_SEG.dcm")
     voxels = int(rows(released / "tables/ftv.csv")[0]["ftv_ser_voxels"])
@@ -205,11 +241,39 @@ def test_the_workbook_holds_the_table_of_features_and_the_dictionary(released: P
     book.close()
 
 
+def test_the_parameter_file_holds_the_settings_that_the_cohorts_features_were_made_with(
+    cohort: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(cohort, tmp_path / "cohort")
+    toml = tmp_path / "cohort/uptake.toml"
+    toml.write_text(toml.read_text().replace("glcm_bins = 128", "glcm_bins = 64"))
+    with pytest.raises(Refusal, match="not up to date"):
+        verbs.release(tmp_path / "cohort", tmp_path / "r", jobs=1)
+    assert verbs.run((), tmp_path / "cohort", jobs=1, cases=[ONE]).ok
+    made = verbs.release(tmp_path / "cohort", tmp_path / "r", jobs=1, layouts=("ispy1",), cases=[ONE])
+    written = rows(made.folder / "NIfTI-Files/captk_parameter_file_ispy1.csv")
+    assert [row["Default"] for row in written if (row["FeatureName"], row["ParamName"]) == ("GLCM", "Bins")] == ["64"]
+
+
 def test_bids_names_are_second_names_of_the_same_images(released: Path) -> None:
     image = released / "bids/sub-PHANTOM0001/anat/sub-PHANTOM0001_acq-DCE_run-1_desc-biascorrected_T1w.nii.gz"
     twin = released / f"NIfTI-Files/images_bias-corrected_nifti/{ONE}/{ONE}_DCE_0001_N3.nii.gz"
     assert image.read_bytes() == twin.read_bytes()
     assert json.loads((released / "bids/dataset_description.json").read_text())["DatasetType"] == "derivative"
+
+
+def test_a_bids_mask_says_whether_a_person_drew_it_and_which_image_it_lies_on(released: Path) -> None:
+    """Required by BIDS 1.10 for masks in a space of their own; `Manual` is a boolean there."""
+    folder = released / "bids/sub-PHANTOM0001/anat"
+    drawn = {"stvmanual": True, "stvproposal": False, "ftv": False}
+    for name, manual in drawn.items():
+        (path,) = folder.glob(f"*_label-{name}_mask.json")
+        sidecar = json.loads(path.read_text())
+        assert sidecar["Manual"] is manual
+        like = released / "bids" / sidecar["SpatialReference"].removeprefix("bids::")
+        mask = nibabel.load(path.with_name(path.name.replace(".json", ".nii.gz")))
+        assert np.allclose(nibabel.load(like).affine, mask.affine)
+        assert nibabel.load(like).shape == mask.shape
 
 
 def test_metadata_for_catalogues_name_version_licence_and_checksums(released: Path) -> None:
@@ -275,6 +339,16 @@ def test_an_added_file_is_caught(copy: Path) -> None:
     (copy / "NIfTI-Files" / "notes.txt").write_text("x")
     found = [finding for finding in verify_release(copy) if finding.status == "fail"]
     assert [finding.found for finding in found] == ["NIfTI-Files/notes.txt is not in the manifest"]
+
+
+@pytest.mark.parametrize("name", ["bids/more", "NIfTI-Files/link"])
+def test_an_added_folder_or_link_is_caught(copy: Path, name: str) -> None:
+    if name.endswith("link"):
+        (copy / name).symlink_to(copy / "tables")
+    else:
+        (copy / name).mkdir()
+    found = {finding.check: finding for finding in verify_release(copy)}
+    assert found["files"].found == f"{name} is not in the manifest"
 
 
 def _edited(copy: Path, file: str, change: Callable[[np.ndarray], None]) -> list[str]:
@@ -408,6 +482,12 @@ def test_a_folder_that_is_not_empty_is_refused_and_nothing_in_it_changes(cohort:
 def test_a_release_inside_its_cohort_is_refused(cohort: Path) -> None:
     with pytest.raises(SettingsError, match="inside its cohort"):
         verbs.release(cohort, cohort / "release")
+
+
+def test_a_key_inside_the_release_is_refused(cohort: Path, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="outside the release"):
+        verbs.release(cohort, tmp_path / "r", key=tmp_path / "r/key")
+    assert not (tmp_path / "r").exists()
 
 
 def test_sources_that_are_gone_are_a_refusal_that_says_what_to_do(phantoms: Path, tmp_path: Path) -> None:

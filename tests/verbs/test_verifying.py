@@ -200,6 +200,11 @@ def test_readers_are_compared_with_each_other_and_their_masks_are_judged(cohort:
     rows = {(r["one"], r["other"]): r for r in _rows(cohort / "tables/agreement.csv") if r["case_id"] == CASE}
     assert rows["reader AB", "reader CD"]["dice"] == rows["STV proposal", "truth"]["dice"]
     assert ("reader AB", "reader EF") not in rows  # drawn on another grid of the case
+    (shown,) = _rows(cohort / "report/figures/agreement_readers.csv")
+    assert (shown["case_id"], shown["shown_as"], shown["dice"]) == (
+        CASE, "best and median and worst", rows["reader AB", "reader CD"]["dice"],
+    )  # fmt: skip
+    assert "(c) reader AB" in (cohort / "report/figures/agreement_readers.svg").read_text()
     _change(
         tmp_path / "drawn/AB" / f"{CASE}.nii.gz",
         lambda image: nib.Nifti1Image(np.asarray(image.dataobj)[1:], image.affine),

@@ -10,11 +10,12 @@ import csv
 import dataclasses
 import gzip
 import io
+import itertools
 import math
 import re
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -51,8 +52,15 @@ def write_csv(columns: Sequence[str], rows: Sequence[Row], path: Path) -> None:
     Floats are written so that they read back exactly, None as an empty cell, bool as true and false; see the module
     for texts. Raises `TypeError` for a cell that is no number, text, bool or None, `Refusal` NO_SPACE.
     """
-    lines = [map(_csv_text, columns), *([_csv_cell(_cell(row, name)) for name in columns] for row in rows)]
-    write_bytes_whole(path, "".join(_csv_line(list(line)) for line in lines).encode())
+    write_bytes_whole(path, csv_text(columns, rows).encode())
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Row]) -> str:
+    """The text that `write_csv` writes."""
+    lines = itertools.chain(
+        [map(_csv_text, columns)], ([_csv_cell(_cell(row, name)) for name in columns] for row in rows)
+    )
+    return "".join(_csv_line(list(line)) for line in lines)
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:

@@ -54,6 +54,10 @@ PAIRS = (
 """Who is compared with whom: the first with the second, which is nearer to the truth."""
 
 
+Drawn = tuple[tuple[str, Path | Entry], ...]
+"""Readers of a case by name with their masks: files, or revisions of the cohort's own record."""
+
+
 @dataclass(frozen=True)
 class Compared:
     """The agreement of two masks of a case, on the grid both were drawn on."""
@@ -74,15 +78,12 @@ class CaseRead:
 
 @dataclass(frozen=True)
 class ReadTask:
-    """A case to be read, sent to whichever process reads it.
-
-    readers: names of readers with their masks: files, or revisions of the cohort's own record.
-    """
+    """A case to be read, sent to whichever process reads it."""
 
     cohort: Path
     case_id: str
     settings: Settings
-    readers: tuple[tuple[str, Path | Entry], ...] = ()
+    readers: Drawn = ()
 
 
 def read_case(task: ReadTask) -> CaseRead:
@@ -96,7 +97,7 @@ def read_case(task: ReadTask) -> CaseRead:
     images = _Images.of(folder, study)
     files = sorted((folder / "masks").glob("*.nii.gz"))
     masks = _masks({path.name.removesuffix(".nii.gz"): partial(read_mask, path) for path in files}, images)
-    read = _masks({f"reader {name}": partial(_drawn, task.cohort, mask) for name, mask in task.readers}, images)
+    read = _masks({f"reader {name}": partial(drawn_mask, task.cohort, mask) for name, mask in task.readers}, images)
     ftv: FtvNumbers | None = forms.FTV.glance(folder) if (folder / "ftv.json").is_file() else None
     made = study.acquisition
     facts = CaseFacts(
@@ -121,6 +122,11 @@ def read_case(task: ReadTask) -> CaseRead:
     )
     volumes = {name: mask for name, (mask, _) in masks.items() if mask is not None}
     return CaseRead(facts, (*_compared(volumes), *_between_readers(read, volumes)))
+
+
+def drawn_mask(cohort: Path, mask: Path | Entry) -> Volume:
+    """A reader's mask: of a file, or the primary lesion of a revision. Raises Refusal."""
+    return read_mask(mask) if isinstance(mask, Path) else revisions.primary(revisions.read_labels(cohort, mask))
 
 
 @dataclass(frozen=True)
@@ -174,11 +180,6 @@ def _masks(named: Mapping[str, Callable[[], Volume]], images: _Images) -> dict[s
         voxels = int(np.count_nonzero(mask.array))
         found[name] = (mask, MaskFacts(name, on[0] if on else "another", voxels))  # type: ignore[arg-type]
     return found
-
-
-def _drawn(cohort: Path, mask: Path | Entry) -> Volume:
-    """A reader's mask: of a file, or the primary lesion of a revision. Raises Refusal."""
-    return read_mask(mask) if isinstance(mask, Path) else revisions.primary(revisions.read_labels(cohort, mask))
 
 
 def _compared(masks: dict[str, Volume]) -> tuple[Compared, ...]:

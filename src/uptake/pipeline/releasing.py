@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib import metadata
@@ -21,11 +22,12 @@ from uptake.io.archives.case import (
     ReleasedMask,
     SourceImage,
 )
+from uptake.io.archives.dicom_objects import WRITER
 from uptake.io.archives.facts import Row
-from uptake.io.archives.identifiers import Needle, SourceFacts, of_name, source_facts
+from uptake.io.archives.identifiers import Needle, SourceFacts, of_name, of_text, source_facts
 from uptake.io.archives.manifest import Entry, sha256_of
 from uptake.io.archives.names import Names
-from uptake.io.dicom.headers import Header
+from uptake.io.dicom.headers import ENHANCED_CLASSES, Header
 from uptake.io.dicom.read import phase_images
 from uptake.io.dicom.scan import StudySource
 from uptake.io.files import write_json_whole
@@ -148,7 +150,7 @@ def _case(
     images = published(aligned, forms.FIELDS.read(folder), harmonised, task.settings.rescale, Published("ispy1"))
     volumes = [volume for _, volume in images]
     masks = tuple(_mask(kind, folder) for kind in MASKS if (folder / f"masks/{kind.files[0]}.nii.gz").is_file())
-    early = phases[chosen.early] if _one_file_each(phases) else ()
+    early = phases[chosen.early] if _can_refer(phases) else ()
     return ReleasedCase(
         case_id=case_id,
         corrected=tuple(volumes[: len(aligned.phases)]),
@@ -163,16 +165,19 @@ def _case(
     )
 
 
-def _one_file_each(phases: tuple[tuple[Header, ...], ...]) -> bool:
-    """Whether every slice is a file of its own, which a SEG here refers to."""
-    uids = [header.sop_uid for phase in phases for header in phase]
-    return bool(uids) and len(set(uids)) == len(uids)
+def _can_refer(phases: tuple[tuple[Header, ...], ...]) -> bool:
+    """Whether a SEG can refer to the images of every phase: files of their own, or frames of one multi-frame object."""
+    uids = [{header.sop_uid for header in phase} for phase in phases]
+    multi_frame = any(header.sop_class in ENHANCED_CLASSES for phase in phases for header in phase)
+    return bool(uids) and all(
+        len(found) == (1 if multi_frame else len(phase)) for found, phase in zip(uids, phases, strict=True)
+    )
 
 
 def _note(phases: tuple[tuple[Header, ...], ...]) -> str:
-    if _one_file_each(phases):
+    if _can_refer(phases):
         return ""
-    found = "one multi-frame object for many slices" if phases else "no DICOM images of the phases"
+    found = "the slices of a phase in several multi-frame objects" if phases else "no DICOM images of the phases"
     return f"the source holds {found}: no SEG, no measurements report"
 
 
@@ -232,9 +237,10 @@ def _of_names(source: StudySource) -> SourceFacts:
 
 
 def _own_needles(task: ReleaseTask, public: bool) -> frozenset[Needle]:
-    """What this machine and the cohort call the source."""
-    folders = {str(file.path.parent) for file in task.source.files}
-    found = {Needle(path, "text", "the path of a source") for path in folders if len(path) >= 6}
+    """What this machine and the cohort call the source, and who keeps it where."""
+    folders = {str(file.path.parent) for file in task.source.files} | {str(task.cohort), str(Path.home())}
+    found = {Needle(path, "text", "a path on this machine") for path in folders if len(path) >= 6}
+    found |= {needle for needle in [of_text(platform.node(), "the name of this machine")] if needle}
     if not public:
         found |= {Needle(task.case_id, "identifier", "the case's name in the cohort")}
         found |= {Needle(task.source.patient_id, "identifier", "PatientID (0010,0020)")}
@@ -247,6 +253,7 @@ def _allowed(
     """What a release may say of its source: scanner by fixed lists; of a public one its names and UIDs too."""
     made = file.acquisition
     allowed = {text for text in (made.manufacturer and facts.maker(made.manufacturer), facts.model(made.model)) if text}
+    allowed.add(WRITER)
     allowed |= {text for text in (collection.name, collection.doi, collection.licence) if text}
     if public:
         own = {task.source.patient_id, task.case_id, seen.collection}

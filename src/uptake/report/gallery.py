@@ -22,7 +22,7 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Tumour:
-    """One case of a figure, on its acquired grid: the early phase, two masks, and what is said of it.
+    """One case of a figure, all on one grid: the early phase, two masks, and what is said of it.
 
     ser: where a figure shows it. place: a voxel that a figure points to.
     """
@@ -47,10 +47,10 @@ class Figure:
     rows: tuple[Mapping[str, object], ...] = ()
 
 
-def agreement_rows(tumours: Sequence[Tumour]) -> Markup:
+def agreement_rows(tumours: Sequence[Tumour], pair: tuple[str, str]) -> Markup:
     """A row per case: the whole slice, the region of interest, the first mask, the second mask (the paper's Fig. 3)."""
     parts: list[Markup] = []
-    heads = ("(a) first post-contrast image", "(b) region of interest", "(c) functional", "(d) structural")
+    heads = ("(a) first post-contrast image", "(b) region of interest", f"(c) {pair[0]}", f"(d) {pair[1]}")
     for column, words in enumerate(heads):
         parts.append(_words(words, column * (PANEL + GAP), 12))
     y = 20.0

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +11,7 @@ from uptake.cohort import reading
 from uptake.cohort.overlap import Agreement, Rule, agree, combined
 from uptake.cohort.reading import CONSENSUS, Entry
 from uptake.io import revisions
-from uptake.review.audit import cell
+from uptake.io.tables import csv_text
 from uptake.review.bodies import Bad
 from uptake.review.volumes import nifti_bytes
 from uptake.volume import Volume
@@ -54,14 +52,13 @@ def combined_bytes(cohort: Path, entries: Sequence[Entry], rule: str) -> bytes:
 
 def agreement_csv(cohort: Path, reader: str) -> str:
     """Every pair of every case, but of those that `reader` still has to read blind."""
-    out = io.StringIO()
-    writer = csv.DictWriter(out, ["case_id", *PAIR], lineterminator="\n")
-    writer.writeheader()
-    for case_id, entries in sorted(revisions.by_case(revisions.entries(cohort)).items()):
-        if not reading.is_blind(entries, reader):
-            for pair in compared(cohort, case_id, entries)["pairs"]:
-                writer.writerow({name: cell(value) for name, value in {"case_id": case_id, **pair}.items()})
-    return out.getvalue()
+    rows = [
+        {"case_id": case_id, **pair}
+        for case_id, entries in sorted(revisions.by_case(revisions.entries(cohort)).items())
+        if not reading.is_blind(entries, reader)
+        for pair in compared(cohort, case_id, entries)["pairs"]
+    ]
+    return csv_text(("case_id", *PAIR), rows)
 
 
 def _pair(a: str, b: str, found: Agreement) -> dict[str, Any]:

@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
-import json
+import os
 import shutil
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from importlib import metadata as installed
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from uptake.cohort.collection import CaseFinding
 from uptake.io.archive import FORMATS
-from uptake.io.archives.assembly import Contents, write_contents
-from uptake.io.archives.bids import label
 from uptake.io.archives.check import check_release
-from uptake.io.archives.clinical_columns import IDENTIFIERS, Clinical, clinical_rows
 from uptake.io.archives.documents import Searched
-from uptake.io.archives.facts import Row
-from uptake.io.archives.gate import Gate, Leak
-from uptake.io.archives.identifiers import Needle
-from uptake.io.archives.manifest import Entry, read_manifest, write_manifest
-from uptake.io.archives.metadata import Metadata, origins, read_metadata, with_known
+from uptake.io.archives.metadata import Metadata, origins, read_metadata
 from uptake.io.archives.names import KEY_FILE, read_or_make_key
-from uptake.io.clinical import read_clinical
 from uptake.io.dicom.scan import StudySource, scan
 from uptake.io.files import writable
 from uptake.io.store import Cohort, RefusalRecord, open_cohort, read_cohort_record
-from uptake.io.tables import read_csv
 from uptake.pipeline import executors
+from uptake.pipeline.cases import CaseTask, finished_case
 from uptake.pipeline.naming import named_studies
+from uptake.pipeline.publishing import ReleaseOptions, Together, earlier, publish
 from uptake.pipeline.releasing import Collection, ReleasedFacts, ReleaseTask, release_case
 from uptake.pipeline.settings import Settings, from_layers, read_toml
 from uptake.study import Code, Refusal, SettingsError
@@ -39,8 +32,6 @@ from uptake.verbs.running import Event, OnEvent, at_once, existing, silent
 
 RELEASE_BYTES = 1_200_000_000
 """Memory that writing one case takes, libraries included."""
-TABLES = ("studies", "ftv", "features", "features_long", "checks", "clinical")
-SHOWN_LEAKS = 20
 
 
 @dataclass(frozen=True)
@@ -67,29 +58,6 @@ class Released:
         }
 
 
-@dataclass(frozen=True)
-class ReleaseOptions:
-    """What a user may ask of a release.
-
-    sources: where the images are; empty: where the cohort's runs found them. public_source: whether the collection is
-    public; None: what every file says in PatientIdentityRemoved. key: file of the key of pseudonyms; None:
-    ``release-key`` in the cohort folder. metadata: a ``release.toml``. clinical: a table with one row per patient.
-    layouts: of `FORMATS`. previous, erratum: an earlier version of the release, and what this one corrects. allow:
-    texts of the source that may occur.
-    """
-
-    sources: tuple[Path, ...] = ()
-    public_source: bool | None = None
-    key: Path | None = None
-    metadata: Path | None = None
-    version: str = ""
-    clinical: Path | None = None
-    layouts: tuple[str, ...] = tuple(FORMATS)
-    previous: Path | None = None
-    erratum: str = ""
-    allow: tuple[str, ...] = field(default=())
-
-
 def release(
     cohort: str | Path,
     to: str | Path,
@@ -110,21 +78,26 @@ def release(
     wanted = _options(options)
     metadata = read_metadata(wanted.metadata, wanted.version)
     _check_target(target, opened)
+    key_file = wanted.key or opened.path / KEY_FILE
+    if target.resolve() in key_file.resolve().parents:
+        raise SettingsError("the key of the pseudonyms is kept outside the release: name another file with --key")
     _check_previous(wanted, metadata)
     tasks, left_out = _tasks(opened, wanted, cases, metadata, on_event)
     if dry_run:
         names = tuple(task.case_id for task in tasks)
         return Released(target, names, left_out, 0, 0, Searched(0, 0, (), 0, 0, 0, {}))
-    key = read_or_make_key(wanted.key or opened.path / KEY_FILE)
+    key = read_or_make_key(key_file)
     with _whole_folder(target) as folder:
         made = _made([replace(task, root=folder, key=key) for task in tasks], jobs, on_event)
         left_out = {**left_out, **{item.source_id: item.refusal for item in made if item.refusal}}
         good = sorted((item for item in made if not item.refusal), key=lambda item: item.case_id)
         if not good:
             raise _no_case(left_out)
-        entries, searched, notes = _filled(folder, good, wanted, metadata, left_out, on_event)
-    sizes = sum(entry.bytes for entry in entries)
-    return Released(target, tuple(g.case_id for g in good), left_out, len(entries), sizes, searched, notes)
+        parts = Together(good, left_out, wanted, metadata, _settings(opened).captk)
+        count = at_once(os.cpu_count() or 1, RELEASE_BYTES, jobs)
+        written = publish(folder, parts, count, partial(_searched, on_event))
+    names, sizes = tuple(item.case_id for item in good), sum(entry.bytes for entry in written.entries)
+    return Released(target, names, left_out, len(written.entries), sizes, written.searched, written.notes)
 
 
 def verify_release(folder: Path) -> tuple[CaseFinding, ...]:
@@ -159,7 +132,7 @@ def _check_target(target: Path, cohort: Cohort) -> None:
 def _check_previous(options: ReleaseOptions, metadata: Metadata) -> None:
     if bool(options.previous) != bool(options.erratum):
         raise SettingsError("--previous FOLDER and --erratum TEXT go together: an earlier version, what is corrected")
-    if options.previous and _said(options.previous)[0] == metadata.version:
+    if options.previous and earlier(options.previous)[0] == metadata.version:
         raise SettingsError(f"the earlier release is version {metadata.version} as well: raise this one's --version")
 
 
@@ -175,11 +148,11 @@ def _tasks(
     if unknown:
         raise SettingsError(f"there is no case {', '.join(unknown)}; there are {', '.join(cohort.case_ids) or 'none'}")
     wanted = [case_id for case_id in cohort.case_ids if not cases or case_id in cases]
-    left_out = {case_id: reason for case_id in wanted if (reason := _not_made(cohort, case_id))}
+    settings = _settings(cohort)
+    left_out = {case_id: reason for case_id in wanted if (reason := _not_made(cohort, case_id, settings))}
     found = _sources(cohort, options, on_event)
     ready = [case_id for case_id in wanted if case_id not in left_out]
     _check_sources(cohort, ready, found)
-    settings = _settings(cohort)
     collections = {name: Collection(o.name, o.doi, o.licence) for name, o in origins(metadata).items()}
     visits = _visits(found)
     tasks = [
@@ -190,17 +163,17 @@ def _tasks(
     return tasks, left_out
 
 
-def _not_made(cohort: Cohort, case_id: str) -> RefusalRecord | None:
-    """Why a case cannot be released: it was refused, or is not finished."""
-    record = cohort.record(case_id)
-    refusals = [result.refusal for result in record.results.values() if result.refusal]
-    if refusals:
-        return refusals[0]
-    if not {"study", "ftv", "motion", "bias", "harmonised", "features", "checks"} <= set(record.results):
+def _not_made(cohort: Cohort, case_id: str, settings: Settings) -> RefusalRecord | None:
+    """Why a case cannot be released: it was refused, or is not what its settings and readers say now."""
+    done = finished_case(CaseTask(cohort.path, case_id, settings))
+    if done is None:
         return RefusalRecord(
-            Code.RELEASE.value, "a case whose steps are not all made", "finished cases", "bring it up to date (run)"
+            Code.RELEASE.value,
+            "a case whose results are not up to date",
+            "finished cases",
+            "see why: uptake status; bring it up to date: uptake run",
         )
-    return None
+    return done.refusal
 
 
 def _sources(cohort: Cohort, options: ReleaseOptions, on_event: OnEvent) -> dict[str, StudySource]:
@@ -274,164 +247,8 @@ def _made(tasks: Sequence[ReleaseTask], jobs: int | None, on_event: OnEvent) -> 
     return made
 
 
-def _filled(
-    folder: Path,
-    made: Sequence[ReleasedFacts],
-    options: ReleaseOptions,
-    metadata: Metadata,
-    left_out: Mapping[str, RefusalRecord],
-    on_event: OnEvent,
-) -> tuple[tuple[Entry, ...], Searched, tuple[str, ...]]:
-    """Everything beside the cases' own files, the gate, the manifest."""
-    _check_names(made)
-    case_entries = tuple(entry for item in made for entry in item.entries)
-    clinical = _clinical(options, made)
-    gate = _gate(made, clinical, options)
-    searched = _searched(made, gate)
-    notes = _notes(made, clinical, left_out, options)
-    tables: dict[str, list[Row]] = {
-        name: [row for item in made for row in (item.tables or {}).get(name, ())] for name in TABLES
-    }
-    tables["clinical"] = list(clinical.rows) if clinical else []
-    contents = Contents(
-        metadata=with_known(metadata, sorted({entry.source_collection for entry in case_entries})),
-        tables={name: rows for name, rows in tables.items() if rows},
-        entries=case_entries,
-        participants=_participants(made),
-        searched=searched,
-        methods=sorted({entry.deidentification for entry in case_entries}),
-        notes=notes,
-        formats=options.layouts,
-        version=installed.version("uptake"),
-        errata=_errata(options, case_entries, metadata),
-        previous_doi=_said(options.previous)[1] if options.previous else "",
-    )
-    entries = write_contents(folder, contents)
-    write_manifest(folder, entries)
-    _check_gate(gate, folder, on_event)
-    return entries, searched, notes
-
-
-def _check_names(made: Sequence[ReleasedFacts]) -> None:
-    """No two cases of one name, which two sources with one PatientID could give."""
-    twice = [name for name, count in Counter(item.case_id for item in made).items() if count > 1]
-    if twice:
-        raise Refusal(
-            Code.CASE_ID,
-            found=f"two cases would be called {twice[0]}",
-            allowed="one name per case",
-            remedy="release the cases apart, with --case",
-        )
-
-
-def _clinical(options: ReleaseOptions, made: Sequence[ReleasedFacts]) -> Clinical | None:
-    if not options.clinical:
-        return None
-    return clinical_rows(
-        read_clinical(options.clinical, IDENTIFIERS), {item.case_id: item.source_patient for item in made}
-    )
-
-
-def _gate(made: Sequence[ReleasedFacts], clinical: Clinical | None, options: ReleaseOptions) -> Gate:
-    needles: set[Needle] = set().union(*(item.needles for item in made))
-    needles |= clinical.needles if clinical else set()
-    uids: set[str] = set().union(*(item.uids for item in made))
-    allowed: set[str] = set(options.allow).union(*(item.allowed for item in made))
-    return Gate(needles, uids, allowed)
-
-
-def _searched(made: Sequence[ReleasedFacts], gate: Gate) -> Searched:
-    return Searched(
-        cases=len(made),
-        kept=sum(item.public for item in made),
-        said=tuple(sorted({item.said for item in made if item.public})),
-        values=gate.values,
-        spellings=len(gate.patterns),
-        uids=len(gate.uids),
-        not_searched=dict(Counter(needle.kind for needle in gate.unsearched)),
-    )
-
-
-def _check_gate(gate: Gate, folder: Path, on_event: OnEvent) -> None:
-    """Every byte of every file. Raises `Refusal` PATIENT_DATA naming files and places, never the values."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    leaks: list[Leak] = []
-    on_event(Event("start", total=len(files)))
-    for done, path in enumerate(files, start=1):
-        leaks += gate.search(path, path.relative_to(folder).as_posix())
-        on_event(Event("searched", done, len(files)))
-    if leaks:
-        shown = "; ".join(f"{leak.file} ({leak.place}): {leak.what}" for leak in leaks[:SHOWN_LEAKS])
-        more = f"; and {len(leaks) - SHOWN_LEAKS} more" if len(leaks) > SHOWN_LEAKS else ""
-        raise Refusal(
-            Code.PATIENT_DATA,
-            found=f"{len(leaks)} places hold something of a source: {shown}{more}",
-            allowed="nothing that a source says of a person, its dates and times, or its institution",
-            remedy="find how it got there (a setting, release.toml, the clinical table); what may be told is named "
-            "with --allow TEXT",
-        )
-
-
-def _notes(
-    made: Sequence[ReleasedFacts],
-    clinical: Clinical | None,
-    left_out: Mapping[str, RefusalRecord],
-    options: ReleaseOptions,
-) -> tuple[str, ...]:
-    """What a reader of the release should know."""
-    notes = [f"{item.case_id}: {item.note}" for item in made if item.note]
-    without = sorted({e.case_id for item in made for e in item.entries if not e.source_collection})
-    if without:
-        notes.append(f"source collection, DOI and licence are not stated for {len(without)} cases: see release.toml")
-    if left_out:
-        codes = Counter(refusal.code for refusal in left_out.values())
-        listed = ", ".join(f"{count} {code}" for code, count in sorted(codes.items()))
-        notes.append(f"cases of the cohort that are not here: {listed}")
-    if clinical:
-        notes += [f"clinical column left behind: {reason}" for reason in sorted({r for _, r in clinical.left_behind})]
-        if clinical.without_row:
-            notes.append(f"{len(clinical.without_row)} cases have no row in the clinical table")
-    if options.allow:
-        notes.append(f"{len(options.allow)} texts of the source were allowed by the person who made the release")
-    return tuple(notes)
-
-
-def _participants(made: Sequence[ReleasedFacts]) -> list[tuple[str, str, str]]:
-    labels = {(f"sub-{label(item.patient_id)}", item.patient_id, item.sex or "n/a") for item in made}
-    return sorted(labels)
-
-
-def _errata(options: ReleaseOptions, entries: Sequence[Entry], metadata: Metadata) -> list[Row]:
-    """The errata of the earlier release, and every file of a case that is another in this one."""
-    if not options.previous:
-        return []
-    rows: list[Row] = [dict(row) for row in _previous_errata(options.previous)]
-    old = {entry.file: entry.sha256 for entry in read_manifest(options.previous) if entry.case_id}
-    new = {entry.file: entry.sha256 for entry in entries}
-    changes = [("added", name) for name in sorted(set(new) - set(old))]
-    changes += [("removed", name) for name in sorted(set(old) - set(new))]
-    changes += [("changed", name) for name in sorted(set(old) & set(new)) if old[name] != new[name]]
-    about = {"version": metadata.version, "erratum": options.erratum}
-    return rows + [{**about, "change": change, "file": name} for change, name in changes or [("metadata", "")]]
-
-
-def _said(previous: Path) -> tuple[str, str]:
-    """Version and DOI of an earlier release. Raises `Refusal` RELEASE for a folder that is none."""
-    read_manifest(previous)
-    try:
-        plain = json.loads((previous / "datacite.json").read_text(encoding="utf-8"))
-        return str(plain["version"]), next((str(i["identifier"]) for i in plain["identifiers"]), "")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise Refusal(
-            Code.RELEASE,
-            found=f"{previous.name}: a datacite.json that cannot be read ({type(error).__name__})",
-            allowed="an earlier release that is whole",
-            remedy="check it with uptake verify",
-        ) from error
-
-
-def _previous_errata(previous: Path) -> list[dict[str, str]]:
-    return read_csv(previous / "errata.csv") if (previous / "errata.csv").is_file() else []
+def _searched(on_event: OnEvent, done: int, total: int) -> None:
+    on_event(Event("searched" if done else "start", done, total))
 
 
 def _no_case(left_out: Mapping[str, RefusalRecord]) -> Refusal:

@@ -14,7 +14,6 @@ import numpy as np
 from uptake.cohort import reading
 from uptake.cohort.agreement import limits_of_agreement
 from uptake.cohort.collection import CaseFacts, CaseFinding, check_collection
-from uptake.cohort.reading import Entry
 from uptake.io import revisions
 from uptake.io.files import write_bytes_whole, write_json_whole
 from uptake.io.store import Cohort, locked, open_cohort
@@ -22,7 +21,7 @@ from uptake.io.tables import write_csv
 from uptake.io.values import to_plain
 from uptake.pipeline import executors
 from uptake.pipeline.collect import collect
-from uptake.pipeline.facts import PAIRS, CaseRead, Compared, ReadTask, read_case
+from uptake.pipeline.facts import PAIRS, CaseRead, Compared, Drawn, ReadTask, read_case
 from uptake.pipeline.figures import figures
 from uptake.pipeline.settings import from_layers, read_toml
 from uptake.report.gallery import Figure, svg_file
@@ -96,10 +95,10 @@ def verify(
     with locked(cohort.path):
         names = _wanted(cohort, cases)
         drawn = _reader_masks(Path(readers), cohort.case_ids) if readers else _approved(cohort)
-        tasks = [ReadTask(cohort.path.resolve(), name, chosen, tuple(drawn.get(name, ()))) for name in names]
+        tasks = [ReadTask(cohort.path.resolve(), name, chosen, drawn.get(name, ())) for name in names]
         read = _read(tasks, jobs, on_event)
         findings = check_collection([case.facts for case in read], chosen.verify)
-        _write(cohort, read, findings)
+        _write(cohort, read, findings, drawn)
         collect(cohort, chosen)  # the cohort's page links to it
     return Verified(path, len(read), findings, path / "report/verify.html")
 
@@ -123,31 +122,31 @@ def _cohort(path: Path) -> Cohort:
         raise CohortError(words) from error
 
 
-def _approved(cohort: Cohort) -> dict[str, list[tuple[str, Path | Entry]]]:
+def _approved(cohort: Cohort) -> dict[str, Drawn]:
     """The revision of each case that each reader approved; their consensus is the case's own mask, and no reader's."""
     return {
-        case_id: [
+        case_id: tuple(
             (chain, mask)
             for chain in sorted(reading.chains(entries))
             if chain != reading.CONSENSUS and (mask := reading.approved(entries, chain))
-        ]
+        )
         for case_id, entries in revisions.by_case(revisions.entries(cohort.path)).items()
     }
 
 
-def _reader_masks(folder: Path, known: Sequence[str]) -> dict[str, list[tuple[str, Path | Entry]]]:
+def _reader_masks(folder: Path, known: Sequence[str]) -> dict[str, Drawn]:
     """The masks of each case by reader. Raises SettingsError for fewer than two readers or a mask of no case."""
     readers = sorted(path for path in folder.glob("*") if path.is_dir())
     if len(readers) < 2:
         words = f"a folder with a folder per reader, two at least; {folder.name} has {len(readers)}"
         raise SettingsError(f"--readers takes {words}")
-    found: dict[str, list[tuple[str, Path | Entry]]] = {}
+    found: dict[str, Drawn] = {}
     for reader in readers:
         for path in sorted(reader.glob("*.nii.gz")):
             case_id = path.name.removesuffix(".nii.gz")
             if case_id not in known:
                 raise SettingsError(f"{reader.name}/{path.name}: there is no case {case_id}")
-            found.setdefault(case_id, []).append((reader.name, path.resolve()))
+            found[case_id] = (*found.get(case_id, ()), (reader.name, path.resolve()))
     return found
 
 
@@ -174,7 +173,9 @@ def _lost(task: ReadTask) -> CaseRead:
     return CaseRead(CaseFacts(task.case_id, "unfinished", faults=(fault,)), ())
 
 
-def _write(cohort: Cohort, read: Sequence[CaseRead], findings: Sequence[CaseFinding]) -> None:
+def _write(
+    cohort: Cohort, read: Sequence[CaseRead], findings: Sequence[CaseFinding], drawn: Mapping[str, Drawn]
+) -> None:
     tables, report = cohort.path / "tables", cohort.path / "report"
     write_csv(FINDING, findings, tables / "verify.csv")
     write_json_whole(tables / "verify.json", [to_plain(item) for item in findings])
@@ -185,14 +186,14 @@ def _write(cohort: Cohort, read: Sequence[CaseRead], findings: Sequence[CaseFind
     summary = [_summary_row(pair) for pair in pairs]
     columns = dict.fromkeys(["one", "other", "grid", "cases", *(name for row in summary for name in row)])
     write_csv(list(columns), summary, tables / "agreement_summary.csv")
-    drawn = (*_plots([case.facts for case in read], findings), *_difference_plots(rows, pairs))
-    made = figures(cohort, read)
-    _write_drawings(report, drawn, made)
+    plots = (*_plots([case.facts for case in read], findings), *_difference_plots(rows, pairs))
+    made = figures(cohort, read, drawn)
+    _write_drawings(report, plots, made)
     view = ValidationView(
         name=cohort.path.resolve().name,
         cases=len(read),
         findings=tuple(findings),
-        plots=drawn,
+        plots=plots,
         pairs=pairs,
         figures=made,
         version=metadata.version("uptake"),

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from uptake.features.captk.parameters import write_parameters
+from uptake.features.captk.parameters import CaptkParameters, write_parameters
 from uptake.io.archives import bids, documents, ispy1
 from uptake.io.archives.dictionary import COLUMNS as DICTIONARY_COLUMNS
 from uptake.io.archives.dictionary import dictionary
@@ -25,7 +25,10 @@ DICTIONARY = "data_dictionary.csv"
 
 @dataclass(frozen=True)
 class Contents:
-    """What a release holds beside its cases' own files. tables: by name, the rows of all cases."""
+    """What a release holds beside its cases' own files.
+
+    tables: by name, the rows of all cases. captk: the parameters that the cohort's CaPTk features were computed with.
+    """
 
     metadata: Metadata
     tables: Mapping[str, Sequence[Row]]
@@ -36,6 +39,7 @@ class Contents:
     notes: Sequence[str]
     formats: Sequence[str]
     version: str
+    captk: CaptkParameters
     errata: Sequence[Row] = ()
     previous_doi: str = ""
 
@@ -68,7 +72,7 @@ def _write_tables(root: Path, contents: Contents) -> dict[str, Sequence[str]]:
             sheets["clinical"] = Sheet(columns["clinical"], contents.tables["clinical"])
         sheets["dictionary"] = Sheet(DICTIONARY_COLUMNS, explained)
         write_xlsx(sheets, root / ispy1.ROOT / ispy1.FEATURES)
-        write_bytes_whole(root / ispy1.ROOT / ispy1.PARAMETERS, write_parameters().encode())
+        write_bytes_whole(root / ispy1.ROOT / ispy1.PARAMETERS, write_parameters(contents.captk).encode())
     return columns
 
 
@@ -94,7 +98,7 @@ def _write_pages(root: Path, contents: Contents) -> None:
         write_bytes_whole(root / name, text.encode())
     write_json_whole(root / "datacite.json", datacite(metadata, contents.previous_doi))
     if "bids" in contents.formats:
-        bids.write_collection(root, metadata.title, contents.version, list(contents.participants), metadata.licence)
+        bids.write_collection(root, metadata, contents.version, list(contents.participants))
 
 
 def _written(root: Path, entries: Sequence[Entry]) -> list[str]:

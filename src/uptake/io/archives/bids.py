@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ import numpy as np
 from uptake.io.archives import ispy1
 from uptake.io.archives.case import Item, ReleasedCase, item_of
 from uptake.io.archives.manifest import read_manifest
+from uptake.io.archives.metadata import Metadata
 from uptake.io.files import write_json_whole
 from uptake.io.nifti import read_mask, read_volume, write_volume
 from uptake.volume import Volume
@@ -34,23 +36,27 @@ def write(root: Path, case: ReleasedCase) -> tuple[Item, ...]:
     """Write a case below ``bids``; what was written. Raises `Refusal` NO_SPACE."""
     subject, stem = _folder(case), _stem(case)
     items = []
-    for desc, volumes, unit in ((CORRECTED, case.corrected, "scanner units"),
-                                (ZSCORED, case.zscored, "standard deviations")):  # fmt: skip
+    for desc, volumes, unit, what in (
+        (CORRECTED, case.corrected, "scanner units", "bias-corrected image on the acquired grid"),
+        (ZSCORED, case.zscored, "standard deviations", "harmonised image, isotropic, z-scored over the phases"),
+    ):
         for phase, volume in enumerate(volumes):
-            name = f"{subject}/{stem}_acq-DCE_run-{phase}_desc-{desc}_T1w.nii.gz"
+            name = _image(subject, stem, phase, desc)
             _same_image(root, name, case.case_id, phase, desc, volume)
             items.append(item_of(name, f"{desc} image, BIDS name", volume, unit))
-            sidecar = name.replace(".nii.gz", ".json")
-            write_json_whole(root / sidecar, {"Units": unit, "SkullStripped": False, "Phase": phase})
-            items.append(Item(sidecar, "BIDS sidecar"))
+            about = {"Description": what, "Units": unit, "SkullStripped": False, "Phase": phase}
+            items.append(_sidecar(root, name, about))
     for mask in case.masks:
-        space = "acquired" if mask.volume.grid.same_as(mask.acquired.grid) else "isotropic"
+        space, desc = (
+            ("acquired", CORRECTED) if mask.volume.grid.same_as(mask.acquired.grid) else ("isotropic", ZSCORED)
+        )
         name = f"{subject}/{stem}_space-{space}_label-{label(mask.kind.name)}_mask.nii.gz"
         write_volume(mask.volume.with_array(mask.volume.array.astype(np.uint8)), root / name)
         items.append(item_of(name, f"{mask.kind.meaning}, BIDS name", mask.volume, "0 and 1", mask.kind.name))
-        sidecar = name.replace(".nii.gz", ".json")
-        write_json_whole(root / sidecar, {"Type": "Lesion", "Label": mask.kind.label, "Manual": mask.kind.made})
-        items.append(Item(sidecar, "BIDS sidecar"))
+        like = _image(subject, stem, 0, desc).removeprefix(f"{ROOT}/")
+        about = {"Description": mask.kind.meaning, "Type": "Lesion", "Label": mask.kind.label,
+                 "Manual": mask.kind.made == "MANUAL", "SpatialReference": f"bids::{like}"}  # fmt: skip
+        items.append(_sidecar(root, name, about))
     return tuple(items)
 
 
@@ -67,15 +73,20 @@ def read(root: Path, case_id: str, like: Volume | None = None) -> dict[str, Volu
     return found
 
 
-def write_collection(root: Path, title: str, version: str, rows: list[tuple[str, str, str]], licence: str) -> None:
-    """Write ``dataset_description.json`` and ``participants.tsv``. rows: label of the patient, PatientID, sex."""
+def write_collection(root: Path, metadata: Metadata, version: str, rows: list[tuple[str, str, str]]) -> None:
+    """Write what a BIDS folder says of all cases. rows: label of the patient, PatientID, sex."""
     description = {
-        "Name": title,
+        "Name": metadata.title,
         "BIDSVersion": VERSION,
         "DatasetType": "derivative",
-        "License": licence,
+        "License": metadata.licence,
         "GeneratedBy": [{"Name": "uptake", "Version": version}],
     }
+    sources = [{"DOI": f"doi:{origin.doi}"} for origin in metadata.collections if origin.doi]
+    description |= {"Authors": [author.name for author in metadata.authors]} if metadata.authors else {}
+    description |= {"SourceDatasets": sources} if sources else {}
+    (root / ROOT).mkdir(exist_ok=True)
+    (root / ROOT / "README").write_bytes(f"{metadata.title}\n\n{metadata.description}\n".encode())
     write_json_whole(root / ROOT / "dataset_description.json", description)
     lines = ["participant_id\tpatient_id\tsex", *("\t".join(row) for row in rows)]
     (root / ROOT / "participants.tsv").write_bytes(("\n".join(lines) + "\n").encode())
@@ -84,6 +95,16 @@ def write_collection(root: Path, title: str, version: str, rows: list[tuple[str,
         "sex": {"Description": "as the source says", "Levels": {"F": "female", "M": "male", "O": "other"}},
     }
     write_json_whole(root / ROOT / "participants.json", columns)
+
+
+def _image(subject: str, stem: str, phase: int, desc: str) -> str:
+    return f"{subject}/{stem}_acq-DCE_run-{phase}_desc-{desc}_T1w.nii.gz"
+
+
+def _sidecar(root: Path, image: str, about: Mapping[str, object]) -> Item:
+    name = image.replace(".nii.gz", ".json")
+    write_json_whole(root / name, dict(about))
+    return Item(name, "BIDS sidecar")
 
 
 def _folder(case: ReleasedCase) -> str:

@@ -17,6 +17,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
 from uptake.io.archives.case import DicomIdentity, Item, ReleasedCase, ReleasedMask, SourceImage
+from uptake.io.dicom.headers import ENHANCED_CLASSES
 from uptake.io.dicom.lenient import quiet
 from uptake.io.dicom.seg import seg_volume
 from uptake.io.files import writable, write_bytes_whole
@@ -25,6 +26,8 @@ from uptake.volume import Array, Volume
 
 ROOT = "DICOM"
 MAKER, MODEL = "uptake", "uptake"
+WRITER = "Highdicom open-source contributors"
+"""What highdicom says of itself in every object it makes, a source too if it made that one."""
 SEG_SERIES, REPORT_SERIES = 9000, 9100
 NO_TIME = "000000"
 KEPT_MOMENTS = ("StudyDate", "StudyTime", "ContentDate", "ContentTime", "PatientBirthDate")
@@ -40,7 +43,7 @@ def write(root: Path, case: ReleasedCase) -> tuple[Item, ...]:
     found = [mask for mask in case.masks if mask.acquired.array.any()]
     if not case.images or not found:
         return ()
-    images = [_dataset(image, case.identity, _step_mm(case.images)) for image in case.images]
+    images = _sources(case)
     series = tuple(sorted({image.series_uid for image in case.images}))
     items, segmentations = [], []
     for number, mask in enumerate(found):
@@ -86,6 +89,45 @@ def _highdicom() -> Any:  # noqa: ANN401 (typed in parts)
 def _step_mm(images: tuple[SourceImage, ...]) -> float:
     """Distance of the slices, which is what a reader needs as their thickness: a true one may exceed it."""
     return float(np.linalg.norm(np.subtract(images[-1].position, images[0].position)) / max(len(images) - 1, 1))
+
+
+def _sources(case: ReleasedCase) -> list[Dataset]:
+    """The source images as highdicom takes them: one dataset each, or one for the frames of a multi-frame object."""
+    images = [_dataset(image, case.identity, _step_mm(case.images)) for image in case.images]
+    return [_multi_frame(images)] if _is_multi_frame(case) else images
+
+
+def _is_multi_frame(case: ReleasedCase) -> bool:
+    return case.images[0].sop_class in ENHANCED_CLASSES
+
+
+def _multi_frame(images: list[Dataset]) -> Dataset:
+    """The frames of one phase as an object of their own, numbered from 1: `_true_frames` puts that right."""
+    whole, shared, frames = images[0], Dataset(), [Dataset() for _ in images]
+    shared.PlaneOrientationSequence = [_moved(whole, "ImageOrientationPatient")]
+    shared.PixelMeasuresSequence = [_moved(whole, "PixelSpacing", "SliceThickness", "SpacingBetweenSlices")]
+    for frame, image in zip(frames, images, strict=True):
+        frame.PlanePositionSequence = [_moved(image, "ImagePositionPatient")]
+    whole.NumberOfFrames = len(frames)
+    whole.SharedFunctionalGroupsSequence, whole.PerFrameFunctionalGroupsSequence = [shared], frames
+    return whole
+
+
+def _moved(image: Dataset, *keywords: str) -> Dataset:
+    """Attributes taken out of a dataset into an item of a functional group."""
+    item = Dataset()
+    for keyword in keywords:
+        setattr(item, keyword, image[keyword].value)
+        del image[keyword]
+    return item
+
+
+def _true_frames(made: Dataset, case: ReleasedCase) -> None:
+    """Refer to the frames by their numbers in the source's object, which holds those of other phases as well."""
+    for groups in made.PerFrameFunctionalGroupsSequence:
+        for derivation in groups.get("DerivationImageSequence", ()):
+            for source in derivation.SourceImageSequence:
+                source.ReferencedFrameNumber = case.images[source.ReferencedFrameNumber - 1].frame + 1
 
 
 def _dataset(image: SourceImage, identity: DicomIdentity, step_mm: float) -> Dataset:
@@ -152,6 +194,8 @@ def _segmentation(case: ReleasedCase, images: list[Dataset], mask: ReleasedMask,
             content_label=mask.kind.label.upper().replace(" ", "_"),
             content_description=mask.kind.meaning[:64],
         )
+    if _is_multi_frame(case):
+        _true_frames(made, case)
     made.SeriesDescription = mask.kind.label
     return _without_moment(made, case.identity)
 

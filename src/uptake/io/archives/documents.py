@@ -143,8 +143,8 @@ def deidentification(searched: Searched, method: Sequence[str]) -> str:
         "# De-identification",
         "",
         *(f"* {line}" for line in method),
-        f"* {searched.kept} of {searched.cases} cases keep their PatientIDs and UIDs, {searched.cases - searched.kept} have "
-        f"pseudonyms. That a source is public was said by: {', '.join(searched.said) or 'nobody'}.",
+        f"* {searched.kept} of {searched.cases} cases keep their PatientIDs and UIDs; with pseudonyms: "
+        f"{searched.cases - searched.kept}. That a source is public was said by: {', '.join(searched.said) or 'nobody'}.",
         "* Headers are built anew from a fixed list of attributes; NIfTI headers hold geometry alone.",
         "* Dates are moved 100 to 110 years ahead, each patient's by one number of days; clock times are removed.",
         "* Of the scanner only maker and model from a fixed list are kept. Free text is not.",
@@ -152,9 +152,9 @@ def deidentification(searched: Searched, method: Sequence[str]) -> str:
         "## The proof",
         "",
         f"Before the release was given its name every byte of it was searched for {searched.values} names, identifiers, dates, "
-        f"times and texts of the source headers in {searched.spellings} spellings, and for {searched.uids} UIDs: inside gzip, "
-        "zip and XLSX, DICOM and PNG too, in UTF-8 and Latin-1, and those of six characters or more in UTF-16, hexadecimal and "
-        "base64 as well. None was found.",
+        f"times and texts of the source headers in {searched.spellings} spellings, for {searched.uids} UIDs, and for the paths "
+        "of the machine that made it: inside gzip, bzip2, xz, zlib, zip and XLSX, DICOM and PNG too, in UTF-8 and Latin-1, and "
+        "those of six characters or more in UTF-16, UTF-32, hexadecimal and base64 as well. None was found.",
         "",
         "The rule: a value of eight characters or more counts anywhere; one of four to seven, and a number of six or seven "
         "digits, as a whole word outside voxels and packed bytes; a number of four or five digits, or a time as six digits, in "
@@ -184,4 +184,4 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[st
     """The lines of a table in Markdown."""
     yield "| " + " | ".join(head) + " |"
     yield "|" + "---|" * len(head)
-    yield from ("| " + " | ".join(map(str, row)) + " |" for row in rows)
+    yield from ("| " + " | ".join(str(cell).replace("|", r"\|") for cell in row) + " |" for row in rows)

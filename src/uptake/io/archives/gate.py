@@ -1,8 +1,9 @@
 """The gate: no byte of a release holds a name, identifier, date, time or free text of its source.
 
 A value is looked for in every spelling that a program or a person is likely to give it: names in both orders and
-joined by eight separators; dates in 20 forms; UTF-8, Latin-1, UTF-16, hexadecimal and the three alignments of base64;
-in any case. What counts as found depends on how telling it is, so that numbers of an image or table are no alarm:
+joined by eight separators; dates in 30 forms; UTF-8, Latin-1, UTF-16, UTF-32, hexadecimal and the three alignments of
+base64; in any case. What counts as found depends on how telling it is, so that numbers of an image or table are no
+alarm (characters beyond ASCII count as the bytes of their UTF-8):
 
 * eight characters or more: anywhere, also among voxels and packed bytes (digits alone: as a whole number);
 * four to seven with a letter, and digits of six or seven: as a whole word, not among voxels and packed bytes;
@@ -29,6 +30,8 @@ from uptake.study import SettingsError
 
 Rule = Literal["anywhere", "number", "word", "field", "encoded"]
 SEPARATORS = ("", " ", "^", ", ", "_", "-", ".")
+WRITTEN_OUT = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "å": "aa", "ø": "oe", "æ": "ae",
+                             "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "Å": "Aa", "Ø": "Oe", "Æ": "Ae"})  # fmt: skip
 MONTHS = ("january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
           "december")  # fmt: skip
 UID = re.compile(rb"(?<![\d.])[0-2](?:\.(?:0|[1-9]\d*)){4,}(?![\d])")
@@ -72,21 +75,21 @@ class Gate:
         self.patterns: dict[bytes, _Pattern] = {}
         self.unsearched: list[Needle] = []
         self.values = 0
-        self.searched: set[tuple[int, int]] = set()
         for needle in sorted(set(needles), key=lambda n: (n.kind, n.text, n.what)):
             self._add(needle)
         self.texts = tuple(self.patterns)
         self.automaton = BytesAhoCorasick(self.texts, implementation=Implementation.ContiguousNFA)
         self.inside = self._inside_allowed()
 
-    def search(self, path: Path, name: str) -> tuple[Leak, ...]:
-        """The leaks of one file, each attribute once per place; of a second link to one file, those of its name."""
-        inode = (path.stat().st_dev, path.stat().st_ino)
-        again = inode in self.searched
-        self.searched.add(inode)
-        streams = itertools.islice(file_streams(path, name), 1 if again else None)
-        found = {Leak(name, stream.place, what) for stream in streams for what in self._in_stream(stream)}
-        return tuple(sorted(found, key=lambda leak: (leak.place, leak.what)))
+    def search(self, path: Path, name: str, *, contents: bool = True) -> tuple[Leak, ...]:
+        """The leaks of one file, each attribute once per place; without `contents` those of its name alone."""
+        streams = itertools.islice(file_streams(path, name), None if contents else 1)
+        found: dict[tuple[str, str], Leak] = {}
+        for stream in streams:
+            for what in self._in_stream(stream):
+                of_place = stream.place.partition(", ")[0], what  # not again where it is read in another way
+                found.setdefault(of_place, Leak(name, stream.place, what))
+        return tuple(sorted(found.values(), key=lambda leak: (leak.place, leak.what)))
 
     def _inside_allowed(self) -> dict[int, set[tuple[bytes, int]]]:
         """For each pattern the allowed values that contain it, and where."""
@@ -172,14 +175,14 @@ def _spellings(needle: Needle) -> Iterator[tuple[bytes, Rule]]:
         rule = _rule(text, needle.kind)
         if rule is not None:
             yield from ((plain, rule) for plain in _plain(text))
-            if len(text) >= 6:
+            if _size(text) >= 6:
                 yield from ((packed, "encoded") for packed in _encoded(text, deep=needle.kind not in ("date", "time")))
 
 
 def _rule(text: str, kind: str) -> Rule | None:
     """How telling a text is; None where it is too short to look for, or a word that the program writes itself."""
     words = words_of(text)
-    if len(text) < 4 or not words:
+    if _size(text) < 4 or not words:
         return None
     if text.isdigit():
         if len(text) < 6 or (kind == "time" and len(text) == 6):
@@ -189,30 +192,35 @@ def _rule(text: str, kind: str) -> Rule | None:
         return "number"
     if len(words) == 1 and words[0] == text.lower() and text.lower() in own_words():
         return None
-    return "anywhere" if len(text) >= 8 else "word"
+    numbered = kind == "name" and any(letter.isdigit() for letter in text)  # a study's number, as in 1001^ISPY1
+    return "anywhere" if _size(text) >= 8 and not numbered else "word"
+
+
+def _size(text: str) -> int:
+    """How much a text tells: its bytes in UTF-8, of which a Chinese character has three."""
+    return len(text.encode())
 
 
 def _texts(needle: Needle) -> set[str]:
-    """A value as it stands, its lines, and of an identifier its unusual words."""
+    """A value as it stands, in one line, its lines, and of an identifier its unusual words and other separators."""
     text = needle.text
-    texts = {text, *(line.strip() for line in text.splitlines())}
+    texts = {text, " ".join(text.split()), *(line.strip() for line in text.splitlines())}
     if needle.kind == "identifier":
         texts |= {word for word in re.findall(r"[^\W_]+", text) if len(word) >= 4}
-        texts.add(re.sub(r"[\W_]+", "", text))
+        texts |= {re.sub(r"[\W_]+", separator, text) for separator in ("", "_", "-", ".", " ")}
     return {t for t in texts if t}
 
 
 def _names(text: str) -> set[str]:
-    """A person's name: its words, and every two of them in both orders."""
+    """A person's name: its words, their parts, and every two words in both orders."""
     groups = [part for group in text.split("=") for part in group.split("^")]
     words = [word for part in groups for word in re.split(r"[\s,]+", part) if len(word) >= 2]
+    words += [bare for word in words if (bare := re.sub(r"[\W_]+", "", word)) != word and bare.isalpha()]
+    parts = {part for word in words for part in re.split(r"[\W_]+", word) if part.isalpha()}
     pairs = {f"{a}{sep}{b}" for a in words for b in words if a != b for sep in SEPARATORS}
     pairs |= {f"{a},{b}" for a in words for b in words if a != b and not re.search(r"\d", a + b)}  # no cells of CSV
-    return {text, *(word for word in words if len(word) >= 3 and _tells(word)), *(p for p in pairs if len(p) >= 6)}
-
-
-def _tells(word: str) -> bool:
-    return len(word) > 3 or not word.isascii()
+    single = {word for word in {*words, *parts} if len(word) > 3 or (not word.isascii() and len(word) > 1)}
+    return {text, *single, *(p for p in pairs if _size(p) >= 6)}
 
 
 def _dates(text: str) -> set[str]:
@@ -229,6 +237,7 @@ def _dates(text: str) -> set[str]:
     spelt |= {sep.join(order) for sep in "-/._ " for order in ((y, m, d), (d, m, y), (m, d, y))}
     spelt |= {sep.join(order) for sep in "-/." for order in ((y, str(day.month), str(day.day)),
               (str(day.day), str(day.month), y), (str(day.month), str(day.day), y))}  # fmt: skip
+    spelt |= {sep.join(order) for sep in "-/." for order in ((y[2:], m, d), (d, m, y[2:]), (m, d, y[2:]))}
     return spelt | {text, d + m + y, m + d + y}
 
 
@@ -239,21 +248,42 @@ def _times(text: str) -> set[str]:
 
 
 def _plain(text: str) -> set[bytes]:
-    """The bytes of a text in UTF-8, composed and not, in Latin-1, and without its accents; lower case."""
-    forms = {unicodedata.normalize(form, text) for form in ("NFC", "NFD")}
-    folded = unicodedata.normalize("NFKD", text).encode("ascii", "ignore")
-    spelt = {form.encode() for form in forms} | ({folded} if len(folded) >= len(text) else set())
-    spelt.add(unicodedata.normalize("NFC", text).encode("latin-1", "replace"))
+    """The bytes of a text in UTF-8 and Latin-1, composed and not, with and without its accents; lower case.
+
+    The search is in ASCII's lower case; other letters are looked for as they stand, in capitals, in small ones and as
+    a title.
+    """
+    cased = {text} if text.isascii() else {text, text.lower(), text.upper(), text.title()}
+    spelt: set[bytes] = set()
+    for one in cased:
+        spelt |= {unicodedata.normalize(form, one).encode() for form in ("NFC", "NFD")}
+        folded = unicodedata.normalize("NFKD", one).encode("ascii", "ignore")
+        spelt |= {folded} if len(folded) >= len(text) else set()
+        spelt |= _as(unicodedata.normalize("NFC", one), "latin-1") | _as(one.translate(WRITTEN_OUT), "ascii")
     return {b.lower() for b in spelt if b}
 
 
+def _as(text: str, encoding: str) -> set[bytes]:
+    """The bytes of a text in an encoding; none where that has not all of its letters."""
+    try:
+        return {text.encode(encoding)}
+    except UnicodeEncodeError:
+        return set()
+
+
 def _encoded(text: str, *, deep: bool) -> set[bytes]:
-    """UTF-16, and where `deep` hexadecimal and the three alignments of base64 in three cases; lower case."""
-    spelt = {b"\0".join(bytes([byte]) for byte in text.lower().encode("latin-1", "replace"))}
+    """UTF-16 and UTF-32 of either order, and where `deep` hexadecimal and the three alignments of base64; lower case.
+
+    Of Latin letters both orders hold the same run of bytes; the zeros at its ends are left out.
+    """
+    cased = {text.lower(), text} if text.isascii() else {text, text.lower(), text.upper(), text.title()}
+    spelt = {
+        one.encode(f"utf-{bits}-{order}").strip(b"\0") for one in cased for bits in (16, 32) for order in ("le", "be")
+    }
     if deep:
-        cased = {form(text).encode() for form in (str, str.upper, str.lower, str.title)}
-        spelt |= {raw.hex().encode() for raw in cased}
-        spelt |= {packed for raw in cased for packed in _base64(raw)}
+        cased |= {form(text) for form in (str.upper, str.lower, str.title)}
+        spelt |= {one.encode().hex().encode() for one in cased}
+        spelt |= {packed for one in cased for packed in _base64(one.encode())}
     return {b.lower() for b in spelt if len(b) >= SHORTEST_ENCODED}
 
 

@@ -109,7 +109,7 @@ def of_name(value: str, what: str) -> Needle | None:
 
 @functools.cache
 def own_words() -> frozenset[str]:
-    """The words (three letters or more, lower case) that the program itself writes: those of its own source."""
+    """The words (three letters or more, or such as ``ispy1``; lower case) that the program writes: its own source's."""
     words: set[str] = set()
     folders = [resources.files("uptake")]
     while folders:
@@ -117,7 +117,8 @@ def own_words() -> frozenset[str]:
             if item.is_dir():
                 folders.append(item)
             elif item.name.endswith((".py", ".html", ".toml", ".md")):
-                words.update(re.findall(r"[a-z]{3,}", item.read_text(encoding="utf-8").lower()))
+                text = item.read_text(encoding="utf-8").lower()
+                words.update(re.findall(r"[a-z]{3,}", text), re.findall(r"\b[a-z]{3,}\d\b", text))
     return frozenset(words)
 
 
@@ -180,7 +181,7 @@ class _Collected:
         if element.VR == "SQ":
             for item in element.value:
                 self._look(item)
-        elif element.VR in ("UN", "OB", "OW") and tag.is_private:
+        elif element.VR == "UN" or (element.VR in ("OB", "OW") and tag.is_private):
             self._raw(_bytes(element.value))
         elif not tag.is_private_creator:
             values = (

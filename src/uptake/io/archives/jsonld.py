@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from uptake.io.archives.manifest import Entry
-from uptake.io.archives.metadata import UNKNOWN, Metadata
+from uptake.io.archives.metadata import UNKNOWN, Metadata, citation
 
 _Item = Mapping[str, Any]
 CRATE_FILE, CROISSANT_FILE = "ro-crate-metadata.json", "croissant.json"
@@ -27,6 +27,7 @@ CROISSANT_CONTEXT: Mapping[str, Any] = {
     "containedIn": "cr:containedIn",
     "data": {"@id": "cr:data", "@type": "@json"},
     "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
+    "equivalentProperty": "cr:equivalentProperty",
     "extract": "cr:extract",
     "field": "cr:field",
     "fileObject": "cr:fileObject",
@@ -62,11 +63,12 @@ def media_type(name: str) -> str:
 def ro_crate(metadata: Metadata, entries: Sequence[Entry], version: str) -> dict[str, Any]:
     """The crate's metadata: root, files with checksums, authors, source collections and the run that made them."""
     authors = [
-        {"@id": _person(n, a.orcid), "@type": "Person", "name": a.name, "affiliation": a.affiliation}
+        {"@id": _person(n, a.orcid), "@type": "Person", "name": a.name}
+        | ({"affiliation": _refer(_organisation(a.affiliation))} if a.affiliation else {})
         for n, a in enumerate(metadata.authors)
     ]
     origins = [
-        {"@id": f"https://doi.org/{o.doi}" if o.doi else f"#collection-{quote(o.name)}", "@type": "Dataset",
+        {"@id": f"https://doi.org/{o.doi}" if o.doi else f"#collection-{quote(o.name)}", "@type": "CreativeWork",
          "name": o.name, "license": o.licence, "description": o.citation}
         for o in metadata.collections
     ]  # fmt: skip
@@ -85,8 +87,13 @@ def ro_crate(metadata: Metadata, entries: Sequence[Entry], version: str) -> dict
         "conformsTo": {"@id": "https://w3id.org/ro/crate/1.1"},
     }  # fmt: skip
     licence = {"@id": metadata.licence_url, "@type": "CreativeWork", "name": metadata.licence}
-    root = _root(metadata, authors, origins, files) | {"mentions": [_refer(action)]}
-    graph = [about, root, *authors, *origins, licence, software, action, *files]
+    root = _root(metadata, authors, origins, files) | {"mentions": _refer(action)}
+    names = {author.affiliation for author in metadata.authors} - {""}
+    if metadata.publisher != UNKNOWN:
+        root["publisher"] = _refer(_organisation(metadata.publisher))
+        names.add(metadata.publisher)
+    organisations = [_organisation(name) for name in sorted(names)]
+    graph = [about, root, *authors, *organisations, *origins, licence, software, action, *files]
     return {"@context": "https://w3id.org/ro/crate/1.1/context", "@graph": graph}
 
 
@@ -123,7 +130,7 @@ def croissant(metadata: Metadata, entries: Sequence[Entry], tables: Mapping[str,
         "keywords": list(metadata.keywords),
         "distribution": [*objects, *sets],
         "recordSet": records,
-    }
+    } | _said({"datePublished": metadata.date, "citeAs": citation(metadata)})
 
 
 def _field(table: str, column: str) -> dict[str, Any]:
@@ -148,11 +155,25 @@ def _root(
         "version": metadata.version,
         "license": {"@id": metadata.licence_url},
         "keywords": list(metadata.keywords),
-        "author": [_refer(author) for author in authors],
-        "isBasedOn": [_refer(origin) for origin in origins],
-        "datePublished": str(metadata.year) if metadata.year else UNKNOWN,
+        "author": _listed(authors),
+        "isBasedOn": _listed(origins),
         "hasPart": [_refer(file) for file in files],
-    } | ({"identifier": f"https://doi.org/{metadata.doi}"} if metadata.doi else {})
+    } | _said({"datePublished": metadata.date, "identifier": metadata.doi and f"https://doi.org/{metadata.doi}"})
+
+
+def _said(values: Mapping[str, str]) -> dict[str, str]:
+    """What release.toml says; nothing is made up."""
+    return {name: value for name, value in values.items() if value}
+
+
+def _organisation(name: str) -> dict[str, Any]:
+    return {"@id": f"#organisation-{quote(name)}", "@type": "Organization", "name": name}
+
+
+def _listed(items: Sequence[_Item]) -> object:
+    """References to items; RO-Crate wants a single one by itself."""
+    found = [_refer(item) for item in items]
+    return found[0] if len(found) == 1 else found
 
 
 def _refer(item: _Item) -> dict[str, Any]:

@@ -51,8 +51,12 @@ def sha256_of(path: Path) -> str:
 
 
 def files_of(root: Path) -> list[str]:
-    """Every file below a release's root but the manifest and its checksum, by path with slashes, in order."""
-    names = (path.relative_to(root).as_posix() for path in root.rglob("*") if not path.is_dir())
+    """Every file below a release's root but the manifest and its checksum, by path with slashes, in order.
+
+    A link and an empty folder, which a release does not have, count as files.
+    """
+    paths = (path for path in root.rglob("*") if path.is_symlink() or not path.is_dir() or not any(path.iterdir()))
+    names = (path.relative_to(root).as_posix() for path in paths)
     return sorted(name for name in names if name not in (MANIFEST, CHECKSUMS))
 
 

@@ -11,6 +11,7 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ LICENCES = {
     "CC0-1.0": "https://creativecommons.org/publicdomain/zero/1.0/",
 }
 VERSION = re.compile(r"\d+\.\d+\.\d+")
+DATE = re.compile(r"\d{4}(-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01]))?")
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class Metadata:
-    """The contents of ``release.toml``; every field may be left out."""
+    """The contents of ``release.toml``; every field may be left out. date: YYYY-MM-DD, or the year alone."""
 
     title: str = "Breast DCE-MRI: harmonised images, tumour masks and radiomic features"
     version: str = "1.0.0"
@@ -66,7 +68,7 @@ class Metadata:
     licence: str = "CC-BY-4.0"
     doi: str = ""
     publisher: str = UNKNOWN
-    year: int = 0
+    date: str = ""
     keywords: tuple[str, ...] = ("breast MRI", "DCE-MRI", "functional tumour volume", "segmentation", "radiomics")
     authors: tuple[Author, ...] = ()
     collections: tuple[Origin, ...] = ()
@@ -74,6 +76,8 @@ class Metadata:
     def __post_init__(self) -> None:
         if not VERSION.fullmatch(self.version):
             raise SettingsError(f"the version of a release is three numbers such as 1.0.0, not {self.version!r}")
+        if self.date and not DATE.fullmatch(self.date):
+            raise SettingsError(f"the date of a release is 2030-05-31, or its year, not {self.date!r}")
         if self.licence not in LICENCES:
             raise SettingsError(f"licence is one of {', '.join(LICENCES)}, not {self.licence!r}")
 
@@ -121,18 +125,16 @@ def datacite(metadata: Metadata, previous_doi: str = "") -> dict[str, Any]:
         )
     return {
         "schemaVersion": "http://datacite.org/schema/kernel-4",
-        "identifiers": [{"identifier": metadata.doi, "identifierType": "DOI"}] if metadata.doi else [],
         "creators": [_creator(author) for author in metadata.authors] or [{"name": UNKNOWN}],
         "titles": [{"title": metadata.title}],
         "publisher": {"name": metadata.publisher},
-        "publicationYear": str(metadata.year) if metadata.year else UNKNOWN,
         "types": {"resourceTypeGeneral": "Dataset", "resourceType": "Medical images and derived measurements"},
         "subjects": [{"subject": word} for word in metadata.keywords],
         "version": metadata.version,
         "rightsList": [{"rightsIdentifier": metadata.licence, "rightsUri": metadata.licence_url}],
         "descriptions": [{"description": metadata.description, "descriptionType": "Abstract"}],
         "relatedIdentifiers": related,
-    }
+    } | _known({"doi": metadata.doi, "publicationYear": metadata.date[:4]})
 
 
 def citation_cff(metadata: Metadata) -> str:
@@ -155,8 +157,7 @@ def citation_cff(metadata: Metadata) -> str:
         "keywords": list(metadata.keywords),
         "authors": authors or [{"name": UNKNOWN}],
     }
-    if metadata.doi:
-        plain["doi"] = metadata.doi
+    plain |= _known({"doi": metadata.doi, "date-released": metadata.date if "-" in metadata.date else ""})
     references = [
         {"type": "data", "title": origin.citation or origin.name, "doi": origin.doi, "authors": [{"name": origin.name}]}
         for origin in metadata.collections
@@ -183,6 +184,28 @@ def with_known(metadata: Metadata, found: Sequence[str]) -> Metadata:
     return dataclasses.replace(metadata, collections=tuple(known.get(name, Origin(name)) for name in wanted))
 
 
+def missing(metadata: Metadata) -> tuple[str, ...]:
+    """What ``release.toml`` has to say before catalogues take the metadata."""
+    found = {"date": metadata.date, "authors": metadata.authors, "publisher": metadata.publisher.replace(UNKNOWN, "")}
+    return tuple(name for name, value in found.items() if not value)
+
+
+def citation(metadata: Metadata) -> str:
+    """How to cite the release, in a line; empty without authors."""
+    if not metadata.authors:
+        return ""
+    names = "; ".join(author.name for author in metadata.authors)
+    year = f" ({metadata.date[:4]})" if metadata.date else ""
+    doi = f" https://doi.org/{metadata.doi}" if metadata.doi else ""
+    return f"{names}{year}. {metadata.title}. Version {metadata.version}. {metadata.publisher}.{doi}".replace(
+        f" {UNKNOWN}.", ""
+    )
+
+
+def _known(values: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in values.items() if value}
+
+
 def _creator(author: Author) -> dict[str, Any]:
     made: dict[str, Any] = {"name": author.name, "nameType": "Personal", "familyName": author.family}
     if author.given:
@@ -207,6 +230,8 @@ def _made(kind: type[Any], plain: Mapping[str, Any], where: str) -> Any:  # noqa
             if name in inner
             else tuple(value)
             if isinstance(value, list)
+            else value.isoformat()
+            if isinstance(value, date)
             else value
             for name, value in plain.items()
         }

@@ -1,13 +1,15 @@
 """Every byte of a file as streams that can be searched: its name, its bytes, and what is packed inside them.
 
-Nothing is skipped: containers (gzip, zip and with it XLSX, DICOM, NIfTI, PNG) are opened and their insides given as
-streams of their own, and their packed bytes are a stream as well.
+Nothing is skipped: containers (gzip, bzip2, xz, zip and with it XLSX, DICOM, NIfTI, PNG, zlib wherever it begins) are
+opened and their insides given as streams of their own, and their packed bytes are a stream as well.
 """
 
 from __future__ import annotations
 
+import bz2
 import html
 import io
+import lzma
 import re
 import struct
 import zipfile
@@ -28,7 +30,10 @@ GZIP, ZIP, PNG, DICM = b"\x1f\x8b", b"PK\x03\x04", b"\x89PNG\r\n\x1a\n", b"DICM"
 NIFTI_FIELDS = {"data_type": (4, 14), "db_name": (14, 32), "descrip": (148, 228), "aux_file": (228, 252),
                 "intent_name": (328, 344)}  # fmt: skip
 NIFTI_HEADER = 352
-UNICODE_ESCAPE = re.compile(rb"\\u([0-9a-fA-F]{4})")
+ESCAPE = re.compile(rb"((?:\\u[0-9a-fA-F]{4})+)|\\x([0-9a-fA-F]{2})|\\([\"'/\\ntrf])")
+ZLIB = re.compile(b"\x78[" + re.escape(bytes(b for b in range(256) if (0x7800 + b) % 31 == 0 and not b & 0x20)) + b"]")
+SHORTEST_INNER = 4
+BZIP2, XZ = b"BZh", b"\xfd7zXZ\x00"
 
 
 @dataclass(frozen=True)
@@ -54,25 +59,42 @@ def _streams(data: bytes, place: str, depth: int) -> Iterator[Stream]:
     elif data.startswith(ZIP):
         yield from _zip(data, place, depth)
     elif data.startswith(PNG):
-        yield from _png(data, place)
+        yield from _png(data, place, depth)
+    elif data.startswith((BZIP2, XZ)):
+        yield from _squeezed(data, place, depth)
     elif data[128:132] == DICM:
-        yield from _dicom(data, place)
+        yield from _dicom(data, place, depth)
     elif data[344:348] in (b"n+1\0", b"ni1\0"):
-        yield from _nifti(data, place)
+        yield from _nifti(data, place, depth)
     else:
-        yield from _text(data, place or "its content")
+        yield from _text(data, place or "its content", depth)
 
 
-def _text(data: bytes, place: str) -> Iterator[Stream]:
-    """A text as it stands and, where it has escapes, as it reads."""
+def _text(data: bytes, place: str, depth: int) -> Iterator[Stream]:
+    """A text as it stands and as it reads: escapes and entities resolved, marks taken out, in one line, unpacked."""
     yield Stream(place, data, "text")
     if b"&" in data and b";" in data:
         yield Stream(f"{place}, entities resolved", html.unescape(data.decode("utf-8", "replace")).encode(), "text")
-    if b"\\u" in data:
-        resolved = UNICODE_ESCAPE.sub(lambda m: chr(int(m[1], 16)).encode("utf-8", "replace"), data)
-        yield Stream(f"{place}, escapes resolved", resolved, "text")
+    if b"\\" in data:
+        yield Stream(f"{place}, escapes resolved", ESCAPE.sub(_resolved, data), "text")
     if re.search(rb"%[0-9A-Fa-f]{2}", data):
         yield Stream(f"{place}, percent signs resolved", unquote_to_bytes(data), "text")
+    if b"<" in data:
+        yield Stream(f"{place}, marks taken out", re.sub(rb"<[^<>]*>", b"", data), "text")
+    if b'""' in data:
+        yield Stream(f"{place}, quotes resolved", data.replace(b'""', b'"'), "text")
+    yield Stream(f"{place}, in one line", re.sub(rb"[ \t]*[\r\n]\s*", b" ", data), "text")
+    for inner in _inflated(data):
+        yield from _streams(inner, f"{place}, zlib: ", depth + 1)
+
+
+def _resolved(found: re.Match[bytes]) -> bytes:
+    """The character that a backslash stands for in JSON and in Python."""
+    pairs, byte, letter = found[1], found[2], found[3]
+    if pairs:
+        units = bytes.fromhex(pairs.replace(rb"\u", b"").decode())
+        return units.decode("utf-16-be", "replace").encode()
+    return chr(int(byte, 16)).encode() if byte else b" " if letter in b"ntrf" else letter
 
 
 def _gzip(data: bytes, place: str, depth: int) -> Iterator[Stream]:
@@ -109,7 +131,17 @@ def _zip(data: bytes, place: str, depth: int) -> Iterator[Stream]:
         yield Stream(f"{place}damaged zip", data, "text")
 
 
-def _png(data: bytes, place: str) -> Iterator[Stream]:
+def _squeezed(data: bytes, place: str, depth: int) -> Iterator[Stream]:
+    yield Stream(f"{place}packed bytes", data, "binary")
+    try:
+        inner = bz2.decompress(data) if data.startswith(BZIP2) else lzma.decompress(data)
+    except (OSError, ValueError, EOFError, lzma.LZMAError):
+        yield from _text(data, f"{place}damaged archive", depth)
+        return
+    yield from _streams(inner, f"{place}unpacked: ", depth + 1)
+
+
+def _png(data: bytes, place: str, depth: int) -> Iterator[Stream]:
     """Chunks: pixels as packed bytes, everything else as text, unpacked where it is packed."""
     at = len(PNG)
     while at + 12 <= len(data):
@@ -120,33 +152,36 @@ def _png(data: bytes, place: str) -> Iterator[Stream]:
             yield Stream(f"{place}PNG pixels", body, "binary")
             continue
         yield Stream(f"{place}PNG chunk {kind.decode('latin-1')}", body, "field")
-        if kind in (b"zTXt", b"iTXt", b"eXIf", b"iCCP"):
-            yield from (Stream(f"{place}PNG chunk {kind.decode()}", text, "text") for text in _inflated(body))
+        for inner in _inflated(body):
+            yield from _text(inner, f"{place}PNG chunk {kind.decode('latin-1')}", depth + 1)
     yield Stream(f"{place}after the PNG", data[at:], "text")
 
 
-def _inflated(body: bytes) -> Iterator[bytes]:
-    for start in (n for n, byte in enumerate(body) if byte == 0x78):
+def _inflated(data: bytes) -> Iterator[bytes]:
+    """What unpacks wherever a zlib stream may begin: its two bytes of header are a multiple of 31."""
+    for start in (found.start() for found in ZLIB.finditer(data)):
         try:
-            yield zlib.decompressobj().decompress(body[start:])
+            inner = zlib.decompressobj().decompress(data[start:])
         except zlib.error:
             continue
+        if len(inner) >= SHORTEST_INNER:
+            yield inner
 
 
-def _nifti(data: bytes, place: str) -> Iterator[Stream]:
+def _nifti(data: bytes, place: str, depth: int) -> Iterator[Stream]:
     """Text fields, whatever stands between header and voxels, voxels, and bytes after them."""
     start = int(min(max(_float(data[108:112]), NIFTI_HEADER), len(data)))
     for name, (low, high) in NIFTI_FIELDS.items():
         yield Stream(f"{place}NIfTI {name}", data[low:high].strip(b"\0"), "field")
     yield Stream(f"{place}NIfTI header", data[:348], "field")
-    yield Stream(f"{place}NIfTI extension", data[348:start], "text")
+    yield from _text(data[348:start], f"{place}NIfTI extension", depth)
     shape = struct.unpack("<8h", data[40:56])
     count = 1
     for size in shape[1 : 1 + max(0, min(shape[0], 7))]:
         count *= max(size, 1)
     end = min(len(data), start + count * struct.unpack("<h", data[72:74])[0] // 8)
     yield Stream(f"{place}NIfTI voxels", data[start:end], "voxels")
-    yield Stream(f"{place}after the voxels", data[end:], "text")
+    yield from _text(data[end:], f"{place}after the voxels", depth)
 
 
 def _float(raw: bytes) -> float:
@@ -154,7 +189,7 @@ def _float(raw: bytes) -> float:
     return float(value) if 0 <= value < 2**31 else 0.0
 
 
-def _dicom(data: bytes, place: str) -> Iterator[Stream]:
+def _dicom(data: bytes, place: str, depth: int) -> Iterator[Stream]:
     """The preamble, every element of text on its own, the whole header as text, the pixels."""
     yield Stream(f"{place}DICOM preamble", data[:128].strip(b"\0"), "field")
     try:
@@ -162,10 +197,10 @@ def _dicom(data: bytes, place: str) -> Iterator[Stream]:
             handle = io.BytesIO(data)
             dataset = pydicom.dcmread(handle, stop_before_pixels=True)
             end = handle.tell()
-            fields = [*_fields(dataset.file_meta, place), *_fields(dataset, place)]
+            fields = [*_fields(dataset.file_meta, place, depth), *_fields(dataset, place, depth)]
             pixels = pydicom.dcmread(io.BytesIO(data), specific_tags=["PixelData"]).get("PixelData", b"")
     except MALFORMED:
-        yield from _text(data, f"{place}damaged DICOM")
+        yield from _text(data, f"{place}damaged DICOM", depth)
         return
     yield from fields
     yield Stream(f"{place}DICOM header", data[:end], "text")
@@ -173,12 +208,15 @@ def _dicom(data: bytes, place: str) -> Iterator[Stream]:
     yield Stream(f"{place}DICOM pixels" if kind == "voxels" else f"{place}after the DICOM header", data[end:], kind)
 
 
-def _fields(dataset: pydicom.Dataset, place: str) -> Iterator[Stream]:
+def _fields(dataset: pydicom.Dataset, place: str, depth: int) -> Iterator[Stream]:
     for element in dataset:
         if element.VR == "SQ":
             for item in element.value:
-                yield from _fields(item, place)
+                yield from _fields(item, place, depth)
         elif isinstance(element.value, bytes):
             yield Stream(f"{place}DICOM {element.name} {element.tag}", element.value, "field")
+            yield from _streams(element.value, f"{place}DICOM {element.name} {element.tag}", depth + 1)
         elif element.VR not in ("DS", "IS", "FD", "FL", "US", "UL", "SS", "SL", "UI", "AT", "SV", "UV"):
-            yield Stream(f"{place}DICOM {element.name} {element.tag}", str(element.value).encode(), "field")
+            words = str(element.value).encode()
+            yield Stream(f"{place}DICOM {element.name} {element.tag}", words, "field")
+            yield Stream(f"{place}DICOM {element.name} {element.tag}, in one line", b" ".join(words.split()), "field")
