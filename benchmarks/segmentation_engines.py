@@ -23,7 +23,6 @@ from typing import Any
 
 import numpy as np
 
-
 DATASET = "Dataset001_Phantoms"
 
 
@@ -74,9 +73,6 @@ class Clock:
     def epoch(self, *_: object) -> None:
         self.ends.append(self.now())
 
-    def done(self, job: Job, epochs: int, patches: int, patch: list[int], parameters: int) -> Done:
-        return Done(job.method, epochs, patches, patch, parameters, *self.now(), self.ends)
-
 
 def main() -> None:
     job = Job(**json.loads(Path(sys.argv[1]).read_text("utf-8")))
@@ -111,14 +107,14 @@ def ours(job: Job) -> Done:
     result = train_fold(task, clock.epoch)
     if result.refusal:
         raise SystemExit(f"{job.method}: {result.refusal.code}: {result.refusal.found}")
-    patches = result.epochs * len(train) * recipe.patches_per_case
-    done = clock.done(job, result.epochs, patches, [recipe.patch] * 3, parameters(build(recipe)))
+    taken = clock.now()
     network = opened(fold, recipe, "auto", job.threads)
     for name in job.test:
         made = predicted(harmonised_study(cohort, name), None, [network], recipe, Predict())
         _keep(job, name, made.probability.array)
     shutil.rmtree(cache)
-    return done
+    patches, size = result.epochs * len(train) * recipe.patches_per_case, parameters(build(recipe))
+    return Done(job.method, result.epochs, patches, [recipe.patch] * 3, size, *taken, clock.ends)
 
 
 def _load(network: str, augment_on: str) -> None:
@@ -136,15 +132,22 @@ def _cohort_of(job: Job) -> Any:  # noqa: ANN401 (a type of uptake, which peers 
 
 
 def _recipe_of(job: Job) -> Any:  # noqa: ANN401
+    """The recipe at the size and length of the job."""
     from uptake.pipeline.settings import fitted
     from uptake.segment.recipes import Recipe, named_recipe
 
     own = {"patch": job.patch, "seed": job.seed, "epochs": job.epochs, "patience": job.epochs}
-    return fitted("recipe", Recipe, {**own, "patches_per_case": job.patches, **job.settings}, named_recipe(job.method))
+    own |= {"patches_per_case": job.patches, "step_size": _half(job)}
+    return fitted("recipe", Recipe, {**own, **job.settings}, named_recipe(job.method))
+
+
+def _half(job: Job) -> float:
+    """Epochs from the highest to the lowest rate of a triangle: once down and up in a training."""
+    return max(1.0, job.epochs / 2)
 
 
 def gandlf(job: Job) -> Done:
-    """GaNDLF's `resunet` as the paper has it: Dice, SGD 0.01, triangle, k-space, blur and noise with probability 0.5."""
+    """GaNDLF's `resunet` as the paper has it: Dice, SGD 0.01, triangle; k-space, blur and noise half of the times."""
     import torch
     from GANDLF.config_manager import ConfigManager
     from GANDLF.models.lightning_module import GandlfLightningModule
@@ -155,30 +158,32 @@ def gandlf(job: Job) -> Done:
     torch.manual_seed(job.seed)
     tables = [gandlf_table(job, part) for part in ("train", "validation")]
     (train, headers), (validation, _) = (parseTrainingCSV(str(path), train=True) for path in tables)
+    model = Path(job.folder, "model")
+    model.mkdir(exist_ok=True)
     parameters = populate_header_in_parameters(ConfigManager(_gandlf_settings(job)), headers)
-    model_folder = Path(job.folder, "model")
-    model_folder.mkdir(exist_ok=True)
-    parameters |= {"output_dir": str(model_folder), "num_workers_dataloader": 0, "prefetch_factor_dataloader": None}
+    parameters |= {"output_dir": str(model), "num_workers_dataloader": 0, "prefetch_factor_dataloader": None}
     clock = Clock()
-    whole, at_end = GandlfLightningModule.on_validation_epoch_end, clock.epoch
-
-    def ended(module: Any) -> None:  # noqa: ANN401 (GaNDLF's)
-        whole(module)
-        at_end()
-
-    GandlfLightningModule.on_validation_epoch_end = ended
-    TrainingManager_split(train, validation, None, str(model_folder), parameters, resume=False, reset=False)
-    module = GandlfLightningModule(parameters, output_dir=str(model_folder))
-    network = module.model
-    size = sum(p.numel() for p in network.parameters() if p.requires_grad)
-    patches = len(clock.ends) * len(job.train) * job.patches
-    done = clock.done(job, len(clock.ends), patches, [job.patch] * 3, size)
-    best = torch.load(model_folder / "resunet_best.pth.tar", map_location="cpu", weights_only=False)
+    _watch(GandlfLightningModule, "on_validation_epoch_end", clock)
+    TrainingManager_split(train, validation, None, str(model), parameters, resume=False, reset=False)
+    taken = clock.now()
+    network = GandlfLightningModule(parameters, output_dir=str(model)).model.to(job.device).eval()
+    best = torch.load(model / "resunet_best.pth.tar", map_location=job.device, weights_only=False)
     network.load_state_dict(best["model_state_dict"])
-    network.eval()
     for name in job.test:
         _keep(job, name, _gandlf_probability(job, network, name))
-    return done
+    patches = len(clock.ends) * len(job.train) * job.patches
+    return Done(job.method, len(clock.ends), patches, [job.patch] * 3, _weights(network), *taken, clock.ends)
+
+
+def _watch(kind: type, method: str, clock: Clock) -> None:
+    """Have the clock looked at whenever a method of a class has ended."""
+    whole = getattr(kind, method)
+
+    def watched(self: object) -> None:
+        whole(self)
+        clock.epoch()
+
+    setattr(kind, method, watched)
 
 
 def _gandlf_settings(job: Job) -> dict[str, Any]:
@@ -208,7 +213,7 @@ def _gandlf_settings(job: Job) -> dict[str, Any]:
         "metrics": ["dice"],
         "optimizer": {"type": "sgd", "momentum": 0.9, "weight_decay": 0, "nesterov": False},
         "learning_rate": 0.01,
-        "scheduler": {"type": "triangle", "step_size": max(1, job.epochs // 2)},
+        "scheduler": {"type": "triangle", "step_size": _half(job)},
         "num_epochs": job.epochs,
         "patience": job.epochs,
         "nested_training": {"testing": 1, "validation": -5},
@@ -248,7 +253,7 @@ def _gandlf_probability(job: Job, network: Any, name: str) -> np.ndarray:  # noq
     aggregator = torchio.inference.GridAggregator(sampler, overlap_mode="crop")
     with torch.inference_mode():
         for patch in sampler:
-            made = network(patch["image"].data[None])[:, 1:2]
+            made = network(patch["image"].data[None].to(job.device))[:, 1:2].cpu()
             aggregator.add_batch(made, patch["location"][None])
     i, j, k = stack.shape[1:]
     found: np.ndarray = aggregator.get_output_tensor()[0, :i, :j, :k].numpy()
@@ -256,38 +261,37 @@ def _gandlf_probability(job: Job, network: Any, name: str) -> np.ndarray:  # noq
 
 
 def nnunet(job: Job) -> Done:
-    """nnU-Net's 3d_fullres trainer with fewer iterations; the plan's network, patches of the size that all have."""
+    """nnU-Net's own trainer for its own plan (3d_fullres), with shorter epochs; `patches` are batches of an epoch."""
     import torch
-    from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
     from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
     torch.set_num_threads(job.threads)
     torch.manual_seed(job.seed)
     np.random.seed(job.seed)  # noqa: NPY002 (what nnU-Net draws from)
-    clock = Clock()
-
-    class Timed(nnUNetTrainer):
-        """nnU-Net's own trainer, with epochs of so many patches and a look at the clock after each."""
-
-        def on_epoch_end(self) -> None:
-            super().on_epoch_end()
-            clock.epoch()
-
-        def plot_network_architecture(self) -> None:
-            """No drawing of the network, for which a program is needed."""
-
-    ready = Path(os.environ["nnUNet_preprocessed"], DATASET)
+    ready = Path(os.environ["nnUNet_preprocessed"], DATASET)  # noqa: SIM112 (its name)
     plans, dataset = (json.loads((ready / file).read_text("utf-8")) for file in ("nnUNetPlans.json", "dataset.json"))
-    trainer = Timed({**plans, "continue_training": False}, "3d_fullres", job.split, dataset, torch.device(job.device))
-    trainer.num_epochs = job.epochs
-    trainer.num_iterations_per_epoch = max(1, job.patches)
+    device = torch.device(job.device)
+    trainer = nnUNetTrainer({**plans, "continue_training": False}, "3d_fullres", job.split, dataset, device)
+    trainer.num_epochs, trainer.num_iterations_per_epoch = job.epochs, job.patches
     trainer.num_val_iterations_per_epoch = max(1, job.patches // 5)
     trainer.initialize()
-    clock.__init__()  # type: ignore[misc]
+    clock = Clock()
+    _watch(nnUNetTrainer, "on_epoch_end", clock)
     trainer.run_training()
-    size = trainer.configuration_manager.patch_size
-    patches = job.epochs * trainer.num_iterations_per_epoch * trainer.batch_size
-    done = clock.done(job, job.epochs, patches, [int(n) for n in size], _weights(trainer.network))
+    taken = clock.now()
+    predictor = _nnunet_predictor(job, trainer, dataset)
+    for name in job.test:
+        _keep(job, name, _nnunet_probability(job, predictor, name))
+    patch = [int(n) for n in trainer.configuration_manager.patch_size]
+    patches = job.epochs * job.patches * trainer.batch_size
+    return Done(job.method, job.epochs, patches, patch, _weights(trainer.network), *taken, clock.ends)
+
+
+def _nnunet_predictor(job: Job, trainer: Any, dataset: dict[str, Any]) -> Any:  # noqa: ANN401 (nnU-Net's)
+    """nnU-Net's predictor with the trainer's best weights; settings: step, mirror."""
+    import torch
+    from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
+
     predictor = nnUNetPredictor(
         tile_step_size=job.settings.get("step", 0.5),
         use_mirroring=bool(job.settings.get("mirror", True)),
@@ -295,15 +299,14 @@ def nnunet(job: Job) -> Done:
         device=torch.device(job.device),
         allow_tqdm=False,
     )
-    predictor.manual_initialization(
-        trainer.network, trainer.plans_manager, trainer.configuration_manager, None, dataset, "Timed", (0, 1, 2)
-    )
     best = torch.load(Path(trainer.output_folder, "checkpoint_best.pth"), map_location="cpu", weights_only=False)
-    predictor.list_of_parameters = [best["network_weights"]]
     trainer.set_deep_supervision_enabled(False)
-    for name in job.test:
-        _keep(job, name, _nnunet_probability(job, predictor, name))
-    return done
+    plans, configuration = trainer.plans_manager, trainer.configuration_manager
+    axes = trainer.inference_allowed_mirroring_axes
+    predictor.manual_initialization(
+        trainer.network, plans, configuration, [best["network_weights"]], dataset, type(trainer).__name__, axes
+    )
+    return predictor
 
 
 def nnunet_prepared(job: Job) -> None:
@@ -325,8 +328,8 @@ def nnunet_prepared(job: Job) -> None:
         "file_ending": ".nii.gz",
         "dataset": cases,
     }
-    os.environ["nnUNet_n_proc_DA"] = "1"  # its planner makes as many threads of torch of it
-    raw = Path(os.environ["nnUNet_raw"], DATASET)
+    os.environ |= {"nnUNet_n_proc_DA": "1"}  # its planner makes as many threads of torch of it
+    raw = Path(os.environ["nnUNet_raw"], DATASET)  # noqa: SIM112 (its name)
     raw.mkdir(parents=True, exist_ok=True)
     (raw / "dataset.json").write_text(json.dumps(told), "utf-8")
     nnunet_api.extract_fingerprints([1], num_processes=1)
@@ -338,7 +341,11 @@ def _nnunet_places(job: Job) -> None:
     """Where nnU-Net finds and leaves its files, and that it takes no further processes."""
     for place in ("raw", "preprocessed"):
         os.environ[f"nnUNet_{place}"] = str(Path(job.data).parent / "nnunet" / place)
-    os.environ |= {"nnUNet_results": str(Path(job.folder, "results")), "nnUNet_n_proc_DA": "0", "nnUNet_def_n_proc": "1"}
+    os.environ |= {
+        "nnUNet_results": str(Path(job.folder, "results")),
+        "nnUNet_n_proc_DA": "0",
+        "nnUNet_def_n_proc": "1",
+    }
 
 
 def _weights(network: Any) -> int:  # noqa: ANN401 (torch's)

@@ -1,4 +1,4 @@
-"""`benchmarks/segmentation.py`: folds for the peers, equal budgets, and its tables on a cohort of balls, without peers."""
+"""`benchmarks/segmentation.py`: folds for the peers, equal budgets, its tables on a cohort of balls; without peers."""
 
 from __future__ import annotations
 
@@ -53,6 +53,8 @@ def test_a_budget_holds_as_many_epochs_as_the_last_measured_one_fits_into_it(
     assert script.epochs_within(pace, 60.0, "processor", 1) == 30
     assert script.epochs_within(pace, 60.0, "processor", 2) == 60
     assert script.epochs_within(pace, 1.0, "wall", 1) == 1
+    first = engines.Done("paper", 1, 8, [48] * 3, 1, 10.0, 8.0, [(10.0, 8.0)])
+    assert script.epochs_within(first, 60.0, "wall", 1) == 6
 
 
 def test_patches_of_another_size_are_compared_by_their_voxels(script: ModuleType, engines: ModuleType) -> None:
