@@ -12,8 +12,9 @@ called again, what is there is not done again. Every method trains one network i
 folds of every outer fold: on the same cases, with the same validation cases, in the same time. A first run of an
 epoch or two says how long one takes, and the budget how many of them there are; so no clock decides when a training
 ends. --clock processor counts processor time per thread: what a free machine would take, on one that is not free.
-The mean probability of an outer fold's networks, thresholded and cleaned in the same way for all, is judged by
-`uptake.cohort.judging` on cases that none of them saw. Printed are tables in Markdown.
+The mean probability of an outer fold's networks, thresholded and cleaned in the same way for all inside the VOI that
+the study records (the FTV rule counts nowhere else), is judged by `uptake.cohort.judging` on cases that none of them
+saw. Printed are tables in Markdown.
 
 On two cores, an hour in all: --cases 24 --outer 3 --networks 1 --minutes 6 --at-once 2. With a GPU: --cases 100
 --outer 5 --networks 2 --minutes 60 --device cuda --threads 16, and --paper filters=30 --gandlf-set filters=30.
@@ -42,7 +43,7 @@ from uptake.io.nifti import read_mask, write_volume
 from uptake.io.store import Cohort, open_cohort
 from uptake.io.values import write_value
 from uptake.preprocess.resample import resample_mask
-from uptake.segment.cases import harmonised_study, label_of
+from uptake.segment.cases import harmonised_study, label_of, voi_of
 from uptake.segment.inference import Predict, cleaned
 from uptake.volume import Volume
 
@@ -228,17 +229,22 @@ def judged(cohort: Cohort, folds: Folds, trained: Sequence[Trained]) -> Iterator
             truth = label_of(cohort, name, "truth")
             if truth is None:
                 continue
+            voi = voi_of(cohort, name, truth.grid)
             for method in dict.fromkeys(network.method for network in own):
                 maps = [np.load(n.folder / f"{name}.npy") for n in own if n.method == method]
-                yield judge(name, NAMES[method], masked(np.mean(maps, axis=0), truth), truth)
+                yield judge(name, NAMES[method], masked(np.mean(maps, axis=0), truth, voi), truth)
             rule = read_mask(cohort.case(name) / BASELINE_FILE)
             yield judge(name, BASELINE, resample_mask(rule, truth.grid), truth)
 
 
-def masked(probability: np.ndarray, truth: Volume) -> Volume:
-    """The mask of a probability map: from 0.5 on, the largest component and what is near it; for all methods."""
+def masked(probability: np.ndarray, truth: Volume, voi: np.ndarray | None) -> Volume:
+    """The mask of a probability map, for all methods: inside the VOI, from 0.5 on, the largest part and what is near.
+
+    voi: the box that the study records, in which the functional tumour volume is counted too; None: everywhere.
+    """
     settings = Predict()
-    mask = cleaned(np.asarray(probability >= settings.threshold), truth.grid.spacing_mm, settings)
+    found = probability >= settings.threshold
+    mask = cleaned(found if voi is None else found & voi, truth.grid.spacing_mm, settings)
     return Volume(mask, truth.grid)
 
 

@@ -89,7 +89,7 @@ def main() -> None:
 
 def ours(job: Job) -> Done:
     """A recipe of ours, as `uptake train` trains a fold and `uptake predict` asks its network."""
-    from uptake.segment.cases import harmonised_study, training_case
+    from uptake.segment.cases import harmonised_study, training_case, voi_of
     from uptake.segment.inference import Predict, opened, predicted
     from uptake.segment.networks import build, parameters
     from uptake.segment.training import FoldTask, train_fold
@@ -110,7 +110,8 @@ def ours(job: Job) -> Done:
     taken = clock.now()
     network = opened(fold, recipe, "auto", job.threads)
     for name in job.test:
-        made = predicted(harmonised_study(cohort, name), None, [network], recipe, Predict())
+        study = harmonised_study(cohort, name)
+        made = predicted(study, voi_of(cohort, name, study.grid), [network], recipe, Predict())
         _keep(job, name, made.probability.array)
     shutil.rmtree(cache)
     patches, size = result.epochs * len(train) * recipe.patches_per_case, parameters(build(recipe))

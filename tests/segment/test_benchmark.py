@@ -75,8 +75,11 @@ def test_masks_of_all_methods_are_made_in_one_way_from_probabilities(script: Mod
     grid = Grid((40, 8, 8), np.diag([2.0, 2, 2, 1]))
     probability = np.zeros(grid.shape)
     probability[2:6, 2:6, 2:6], probability[8, 2, 2], probability[38, 2, 2] = 0.5, 0.49, 0.9
-    made = script.masked(probability, Volume(np.ones(grid.shape, bool), grid))
+    truth = Volume(np.ones(grid.shape, bool), grid)
+    made = script.masked(probability, truth, None)
     assert made.array.sum() == 64  # neither what is below 0.5 nor what is farther than 20 mm
+    voi = np.arange(40)[:, None, None] < np.full((1, 8, 8), 4)
+    assert script.masked(probability, truth, voi).array.sum() == 32
 
 
 def test_the_tables_name_what_was_judged_and_a_second_call_trains_nothing(
