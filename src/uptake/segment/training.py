@@ -164,6 +164,8 @@ class _Fold:
 
         self.task, self.recipe, self.device = task, task.recipe, device
         self.network: nn.Module = build(task.recipe).to(device)
+        if device.type == "cpu":  # a third faster there; the weights are the same numbers
+            self.network.to(memory_format=torch.channels_last_3d)
         self.optimiser = _optimiser(self.network, task.recipe)
         self.mixed = task.recipe.amp and device.type == "cuda"
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.mixed)
