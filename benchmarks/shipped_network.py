@@ -22,6 +22,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+from PIL import Image
 
 from uptake.cohort.folds import Folds, Outer, Subject, plan_whole
 from uptake.cohort.judging import Judged, figures, judge, size_strata
@@ -34,6 +36,7 @@ from uptake.phantom import make
 from uptake.phantom.anatomy import Tissue
 from uptake.phantom.variation import Scan, Vary, varied
 from uptake.preprocess.resample import Resample, isotropic_grid, resample, resample_mask
+from uptake.report.images import border, grey, window
 from uptake.segment.card import card
 from uptake.segment.cases import harmonised_study
 from uptake.segment.channels import phase_channels
@@ -50,6 +53,8 @@ from uptake.study import Phase, Study
 from uptake.verbs.predicting import SHIPPED
 from uptake.volume import Grid, Volume
 
+Floats = npt.NDArray[np.float32]
+Bool = npt.NDArray[np.bool_]
 SETTINGS: dict[str, Any] = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 RECIPE = Recipe(**SETTINGS["recipe"])
 LICENCE = "Apache-2.0, as uptake. For research only: it was trained on phantoms alone and on no patient."
@@ -58,8 +63,8 @@ ABOUT = """\
 Phantoms by `uptake.phantom` (half the matrix of a full study, seeds as the names say), noise-free, averaged over
 blocks of 2 mm, and each shown several times as other scanners and patients might show it (`uptake.phantom.variation`):
 contrast and enhancement of every tissue, fat suppression or none, timing, coils, resolution, noise, motion, ghosts,
-bright spots, field of view. Settings and commands: `benchmarks/shipped_network.toml` and `.py`. The phantoms tested here are varied in
-the same way, so that these figures are for phantoms far worse than most studies; they say nothing of patients."""
+bright spots, field of view. Settings and commands: `benchmarks/shipped_network.toml` and `.py`. The phantoms tested
+here are varied in the same way, so most of them look worse than most studies do; they say nothing of patients."""
 TRIED = "Looked at after training; nothing was trained or tuned on them. The FTV is the rule's, no reader's tumour."
 VARY = Vary(**SETTINGS["vary"])
 
@@ -171,6 +176,7 @@ def ship(work: Path, tried: Path | None) -> None:
     found = figures(rows, {**size_strata({row.case_id: row.truth_cc for row in rows}), **strata})
     write_csv([item.name for item in fields(Judged)], rows, SHIPPED / "judged.csv")
     write_value({"figures": list(found), "differences": []}, SHIPPED / "figures.json")
+    picture(work, run, Path(__file__).parents[1] / "docs/images/network.png")
     about = [ABOUT, *([tried_on(tried, run)] if tried else [])]
     write_bytes_whole(SHIPPED / "card.md", card(model, found, (), {}, about).encode())
 
@@ -184,12 +190,40 @@ def judged_variants(work: Path, run: Run) -> tuple[list[Judged], dict[str, list[
             images, lesion = varied(scan, VARY, np.random.default_rng([seed, 2, number]))
             grid = Grid(lesion.shape, np.diag([RECIPE.spacing_mm] * 3 + [1.0]))
             name = f"{name_of(seed)}-{number}"
-            study = Study(name, tuple(Phase(Volume(image, grid)) for image in images))
+            study = Study(name, tuple(Phase(Volume(image, grid), None) for image in images))
             mask = predicted(study, None, [run], RECIPE, Predict()).mask
             rows.append(judge(name, "network", mask, Volume(lesion, grid)))
             for group in (kind["view"], f"{kind['background']} background"):
                 strata.setdefault(group, []).append(name)
     return rows, strata
+
+
+def picture(work: Path, run: Run, path: Path) -> None:
+    """Four phantoms held out, varied: early phase and subtraction, the truth in amber, the prediction in cyan."""
+    columns = []
+    for seed in seeds_of("held_out")[:4]:
+        images, lesion = varied(scan_of(work, seed), VARY, np.random.default_rng([seed, 2, 0]))
+        grid = Grid(lesion.shape, np.diag([RECIPE.spacing_mm] * 3 + [1.0]))
+        study = Study(name_of(seed), tuple(Phase(Volume(image, grid), None) for image in images))
+        mask = predicted(study, None, [run], RECIPE, Predict()).mask.array
+        k = int(np.argmax(lesion.sum(axis=(0, 1))))
+        planes = (images[1][:, :, k], images[1][:, :, k] - images[0][:, :, k])
+        tiles = [_tile(plane, lesion[:, :, k], mask[:, :, k]) for plane in planes]
+        columns.append(np.concatenate(tiles))
+    Image.fromarray(np.concatenate(columns, axis=1)).save(path, optimize=True)
+
+
+def _tile(plane: Floats, truth: Bool, found: Bool, side: int = 120, zoom: int = 2) -> npt.NDArray[np.uint8]:
+    """A plane (i, j) as a square, i to the right and j upwards, cut or filled up with black."""
+    shown = np.zeros((side, side, 3), np.uint8)
+    width, height = (min(n, side) for n in plane.shape)
+    upright = [array[:width, :height].T[::-1] for array in (plane, truth, found)]
+    shown[:height, :width] = grey(upright[0], window(upright[0]))[..., None]
+    shown = shown.repeat(zoom, axis=0).repeat(zoom, axis=1)
+    for mask, colour in zip(upright[1:], ((255, 179, 0), (0, 229, 255)), strict=True):
+        edge = border(mask.repeat(zoom, axis=0).repeat(zoom, axis=1))
+        shown[: zoom * height, : zoom * width][edge] = colour
+    return shown
 
 
 def tried_on(path: Path, run: Run) -> str:

@@ -65,7 +65,7 @@ class Scan:
 
 
 def varied(scan: Scan, settings: Vary, rng: np.random.Generator) -> tuple[Floats, Bool]:
-    """Three z-scored phases (3, i, j, k) and the lesion's mask on the same voxels. The same rng gives the same bytes."""
+    """Three z-scored phases (3, i, j, k) and the lesion's mask on the same voxels. The same rng, the same bytes."""
     images = _recontrasted(scan, settings, rng)
     images *= np.power(scan.bias, np.float32(-rng.uniform(*settings.coil)))
     images *= np.exp(np.float32(settings.field) * _smooth(scan.lesion.shape, 4, rng))
