@@ -62,7 +62,8 @@ lock:  ## resolve the dependencies anew into requirements.lock and requirements-
 	build/lock/bin/uv pip compile --universal --fork-strategy fewest --python-version 3.11 --upgrade --extra torch \
 	  --constraint requirements.lock --no-emit-package uptake --no-annotate --no-header --no-emit-index-url --quiet \
 	  --output-file build/torch.lock pyproject.toml
-	grep -E '^(monai|onnx|tensorboard|torch|torchio)==' build/torch.lock > requirements-torch.lock
+	awk -F '==' 'NR == FNR { pinned[$$1]; next } !($$1 in pinned) && !/^(cuda|nvidia|triton)/' \
+	  requirements.lock build/torch.lock > requirements-torch.lock
 
 # Without npm, or without a way to it, this warns and goes on: everything but `uptake review` works.
 viewer: $(INSTALLED)  ## the viewer of the review page, from npm as package-lock.json pins it
@@ -83,8 +84,8 @@ $(VENV)/locked.stamp: requirements.lock
 	$(PIP) install --no-deps --no-compile --requirement requirements.lock
 	@touch $@
 
-# PyTorch's wheels bring other companions on every kind of machine (CUDA on some), so pip finds those, never anything
-# that the other lock names in another version.
+# requirements-torch.lock names all that comes with PyTorch but CUDA's libraries: whether and which of them are needed
+# is the wheel's own matter (none for a CPU's), so pip finds those.
 $(VENV)/torch.stamp: $(VENV)/locked.stamp requirements-torch.lock
 	@echo "Adding PyTorch to $(VENV): one or two minutes, once"
 	$(PIP) install --no-compile --constraint requirements.lock --requirement requirements-torch.lock

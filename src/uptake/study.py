@@ -26,6 +26,12 @@ class SettingsError(UptakeError):
     """A setting that is unknown, of the wrong type or out of range."""
 
 
+def require(fits: bool, name: str, allowed: str, got: object) -> None:
+    """Raise SettingsError, saying what a setting must be and what it is, unless it `fits`."""
+    if not fits:
+        raise SettingsError(f"{name} must be {allowed}, not {got}")
+
+
 class CohortError(UptakeError):
     """A cohort folder that cannot be used as asked."""
 

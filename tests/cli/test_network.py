@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from uptake.cli import app
 from uptake.io.store import CaseRecord, Cohort, Record
+from uptake.study import SettingsError
 
 RUNNER = CliRunner()
 
@@ -46,6 +47,14 @@ def test_more_folds_than_patients_are_a_refusal(cohort: Path) -> None:
     done = RUNNER.invoke(app, ["train", str(cohort), "--plan-only", "--outer", "7"])
     assert done.exit_code != 0
     assert not (cohort / "folds.json").exists()
+
+
+@pytest.mark.parametrize("words", [["train", "--plan-only", "--set", "seed=3"], ["predict", "--set", "jobs=2"]])
+def test_a_setting_that_is_an_option_is_wrong_usage(cohort: Path, words: list[str]) -> None:
+    done = RUNNER.invoke(app, [words[0], str(cohort), *words[1:]])
+    assert isinstance(done.exception, SystemExit | SettingsError)
+    assert done.exit_code != 0
+    assert "is no setting here but an option: --" in str(done.exception) + done.output
 
 
 def test_a_model_that_is_not_there_is_wrong_usage(cohort: Path) -> None:

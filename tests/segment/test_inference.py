@@ -27,6 +27,11 @@ def study(shape: tuple[int, int, int] = SHAPE, phases: int = 3) -> Study:
     return Study("A", tuple(Phase(volume, float(n)) for n, volume in enumerate(volumes)))
 
 
+def of(image: Any) -> Study:
+    """A study of three phases that are all the same."""
+    return Study("A", tuple(Phase(Volume(image, GRID), float(n)) for n in range(3)))
+
+
 @pytest.fixture(scope="module")
 def trained(torch: Any, tmp_path_factory: pytest.TempPathFactory, blobs: Any, small: Recipe) -> FoldTask:
     recipe = dataclasses.replace(small, epochs=1)
@@ -60,6 +65,43 @@ print(run(np.zeros((1, 4, 32, 32, 32), np.float32)).shape)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "(1, 32, 32, 32)", done.stderr
+
+
+def test_a_network_without_its_checkpoint_runs_without_torch_even_beside_a_gpu(
+    trained: FoldTask, tmp_path: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("uptake.segment.inference._gpu", lambda: True)
+    (tmp_path / "network.onnx").write_bytes((trained.folder / "network.onnx").read_bytes())
+    run = opened(tmp_path, trained.recipe, "auto", threads=1)
+    assert run(np.zeros((1, 4, 32, 32, 32), np.float32)).shape == (1, 32, 32, 32)
+    with pytest.raises(Refusal, match=r"has no checkpoint\.pt"):
+        opened(tmp_path, trained.recipe, "torch")
+
+
+def test_a_network_of_coarser_voxels_answers_on_the_grid_of_the_images() -> None:
+    recipe = Recipe(patch=32, spacing_mm=2.0)
+    seen = []
+
+    def run(patches: Any) -> Any:
+        seen.append(patches.shape)
+        return (patches[:, 0] > 0.5).astype(np.float32)
+
+    bright = np.zeros(SHAPE, np.float32)
+    bright[10:20, 10:20, 8:18] = 1
+    found = predicted(of(bright), None, [run], recipe, Predict())
+    assert seen == [(1, 4, 32, 32, 32)]
+    assert found.probability.grid.same_as(GRID)
+    wanted = bright > 0
+    wanted[np.ix_([10, 19], [10, 19], [8, 17])] = False  # a quarter of a block from the edge along each axis: 0.75^3
+    assert np.array_equal(found.mask.array, wanted)
+
+
+def test_a_prompt_keeps_a_coarse_prediction_inside_the_voi_voxel_by_voxel() -> None:
+    recipe = Recipe(patch=32, spacing_mm=2.0, prompt=True)
+    voi = np.zeros(SHAPE, bool)
+    voi[5:16, 4:9, 3:8] = True
+    found = predicted(of(np.ones(SHAPE, np.float32)), voi, [lambda p: np.ones_like(p[:, 0])], recipe, Predict())
+    assert np.array_equal(found.mask.array, voi)
 
 
 def test_a_damaged_network_is_refused(trained: FoldTask, tmp_path: Any) -> None:

@@ -88,6 +88,12 @@ def test_a_model_has_its_folds_logs_figures_and_card(trained: Path) -> None:
     assert not (folder / "cache").exists()
 
 
+def test_the_cohort_s_page_leads_to_the_model_s(trained: Path) -> None:
+    page = (trained / "report/index.html").read_text()
+    assert '<a href="../models/small/report.html">Network small</a>' in page
+    assert (trained / "models/small/report.html").is_file()
+
+
 def test_the_ftv_baseline_is_judged_right(trained: Path) -> None:
     """The FTV is the ball of radius 4 inside the ball of radius 6: its Dice follows from the counted voxels."""
     row = next(r for r in read_csv(trained / "models/small/judged.csv") if r["method"] == "FTV (PE rule)")
@@ -211,7 +217,8 @@ def test_a_model_survives_being_written_and_read(trained: Path, tmp_path: Path) 
     assert read_model(tmp_path / "copy") == model
 
 
-def test_no_model_and_unknown_models_make_no_sense(cohort: Path, tmp_path: Path) -> None:
+def test_no_model_and_unknown_models_make_no_sense(cohort: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr("uptake.verbs.predicting.SHIPPED", tmp_path)
     with pytest.raises(SettingsError, match="--model"):
         predict(cohort)
     with pytest.raises(SettingsError, match="the cohort has small"):
@@ -272,6 +279,16 @@ def test_a_label_on_another_grid_is_refused(torch: Any, untrained: Path) -> None
     write_volume(other, untrained / "cases/B1/masks/stv_truth.nii.gz")
     with pytest.raises(Refusal, match="B1 has no truth's mask"):
         train(untrained, labels="truth", **SMALL)
+
+
+def test_a_label_that_is_gone_on_the_networks_coarser_voxels_is_refused(torch: Any, untrained: Path) -> None:
+    path = untrained / "cases/B1/masks/stv_truth.nii.gz"
+    mask = read_mask(path)
+    speck = np.zeros_like(mask.array)
+    speck[4, 4, 4] = True
+    write_volume(mask.with_array(speck), path)
+    with pytest.raises(Refusal, match=r"B1 \(0.001 cc\) fills no block of 4 mm by half"):
+        train(untrained, labels="truth", **{**SMALL, "spacing_mm": 4.0})
 
 
 def test_a_voi_that_a_person_chose_is_read_and_an_automatic_one_is_not(untrained: Path) -> None:

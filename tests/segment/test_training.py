@@ -14,6 +14,7 @@ import pytest
 from uptake.io.tables import read_csv
 from uptake.segment import training
 from uptake.segment.checkpoint import CHECKPOINT, EpochRow, read_progress
+from uptake.segment.data import keep_case
 from uptake.segment.recipes import PAPER, Recipe
 from uptake.segment.training import FoldTask, fitted, free_device, train_fold
 from uptake.study import Code, Refusal, SettingsError
@@ -180,6 +181,17 @@ def test_a_checkpoint_of_other_labels_is_refused(torch: Any, fold: Fold, small: 
     result = train_fold(fold(recipe=recipe, train=(relabelled, blobs[1])))
     assert result.refusal
     assert result.refusal.code == Code.MODEL
+
+
+def test_a_fold_whose_training_cases_have_no_lesion_is_refused(
+    torch: Any, fold: Fold, small: Recipe, blobs: Any, tmp_path: Path
+) -> None:
+    empty = dataclasses.replace(blobs[0], case_id="EMPTY", folder=tmp_path)
+    keep_case(empty, np.array(blobs[0].image), np.zeros(blobs[0].label.shape, bool), small.patch)
+    result = train_fold(fold(train=(empty,)))
+    assert result.refusal
+    assert (result.refusal.code, "without one voxel" in result.refusal.found) == (Code.LABELS, True)
+    assert not (fold().folder / CHECKPOINT).exists()
 
 
 def test_whole_volumes_can_be_validated_on(torch: Any, fold: Fold, small: Recipe) -> None:

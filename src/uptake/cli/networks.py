@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import typer
 
 from uptake.cli.options import Cases, CohortPath, DryRun, Json, Scheduler, watching
 from uptake.cli.show_network import show_predictions, show_training
+
+Result = TypeVar("Result")
 
 
 def train(  # noqa: PLR0917 (options)
@@ -51,27 +53,10 @@ def train(  # noqa: PLR0917 (options)
     """Train the segmentation network by nested cross-validation; a killed training goes on where it stood."""
     from uptake import verbs
 
-    with watching(quiet=as_json) as on_event:
-        result = verbs.train(
-            cohort,
-            labels=labels,
-            name=name,
-            recipe=recipe,
-            outer=outer,
-            inner=inner,
-            seed=seed,
-            folds=folds,
-            test=not no_test,
-            plan_only=plan_only,
-            cases=case or [],
-            jobs=jobs,
-            scheduler=scheduler,
-            device=device,
-            dry_run=dry_run,
-            on_event=on_event,
-            **_settings_of_one(assign),
-        )
-    show_training(result, as_json)
+    folding = {"outer": outer, "inner": inner, "seed": seed, "folds": folds, "test": not no_test}
+    asked = {"labels": labels, "name": name, "recipe": recipe, "plan_only": plan_only, "device": device, **folding}
+    where = {"cases": case or [], "jobs": jobs, "scheduler": scheduler, "dry_run": dry_run}
+    show_training(_watched(verbs.train, as_json, cohort, assign, **asked, **where), as_json)
 
 
 def predict(  # noqa: PLR0917 (options)
@@ -101,23 +86,24 @@ def predict(  # noqa: PLR0917 (options)
     """The network's structural tumour volume of every case; the next run computes what depends on it."""
     from uptake import verbs
 
-    with watching(quiet=as_json or dry_run) as on_event:
-        result = verbs.predict(
-            cohort,
-            model=model,
-            cases=case or [],
-            jobs=jobs,
-            scheduler=scheduler,
-            backend=backend,
-            dry_run=dry_run,
-            on_event=on_event,
-            **_settings_of_one(assign),
-        )
-    show_predictions(result, as_json)
+    where = {"cases": case or [], "jobs": jobs, "scheduler": scheduler, "dry_run": dry_run}
+    found = _watched(verbs.predict, as_json or dry_run, cohort, assign, model=model, backend=backend, **where)
+    show_predictions(found, as_json)
 
 
-def _settings_of_one(assignments: Sequence[str] | None) -> dict[str, Any]:
-    """Settings ``name=value`` of the one thing that a verb sets."""
+def _watched(
+    verb: Callable[..., Result],
+    quiet: bool,
+    cohort: Path,
+    assignments: Sequence[str] | None,
+    **asked: Any,  # noqa: ANN401 (what a verb may be asked)
+) -> Result:
+    """What a verb came to, its progress shown; `assignments` are ``name=value`` of the one thing that it sets."""
     from uptake.pipeline.settings import assigned
+    from uptake.study import SettingsError
 
-    return assigned([f"it.{text}" for text in assignments or ()]).get("it", {})
+    settings = assigned([f"it.{text}" for text in assignments or ()]).get("it", {})
+    for name in sorted(settings.keys() & asked.keys()):
+        raise SettingsError(f"{name} is no setting here but an option: --{name.replace('_', '-')}")
+    with watching(quiet=quiet) as on_event:
+        return verb(cohort, on_event=on_event, **asked, **settings)

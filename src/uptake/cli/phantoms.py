@@ -48,7 +48,7 @@ def phantom(  # noqa: PLR0917 (options)
         ),
     ] = None,
     size: Annotated[
-        Literal["full", "small"], typer.Option("--size", metavar="full|small", help="matrix size")
+        Literal["full", "half", "small"], typer.Option("--size", metavar="full|half|small", help="matrix size")
     ] = "full",
     jobs: Jobs = None,
     scheduler: Scheduler = None,

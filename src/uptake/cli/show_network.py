@@ -66,5 +66,7 @@ def show_predictions(result: PredictResult, as_json: bool) -> NoReturn:
     done = sum(case.file is not None for case in result.cases)
     refused = sum(case.refusal is not None for case in result.cases)
     why = f"; {refused} refused, why: above" if refused else ""
+    if result.labels == "truth":
+        typer.echo(f"{result.model} was trained on phantoms alone: for research; every mask is a proposal", err=True)
     typer.echo(f"{done} of {len(result.cases)} cases have a prediction by {result.model}{why}")
     raise typer.Exit(0 if result.ok else 1)

@@ -16,7 +16,7 @@ from itertools import pairwise
 from typing import Annotated, Literal
 
 from uptake.cohort.checks import Finding, Status
-from uptake.study import PhaseProtocol, SettingsError
+from uptake.study import PhaseProtocol, require
 
 COLLECTION = ""
 """The case of a finding that is about all cases together."""
@@ -93,10 +93,10 @@ class Verify:
     fewest: Annotated[int, "cases that a number needs before outliers are looked for"] = 8
 
     def __post_init__(self) -> None:
-        if not 0 <= self.early_from_s < self.early_to_s:
-            raise SettingsError(f"early_from_s < early_to_s, not {self.early_from_s:g} and {self.early_to_s:g}")
-        if self.outlier <= 0 or self.fewest < 3:
-            raise SettingsError(f"outlier is positive and fewest at least 3, not {self.outlier:g} and {self.fewest}")
+        rising = 0 <= self.early_from_s < self.early_to_s
+        require(rising, "verify.early_from_s", f"in [0, verify.early_to_s = {self.early_to_s:g})", self.early_from_s)
+        require(self.outlier > 0, "verify.outlier", "positive", self.outlier)
+        require(self.fewest >= 3, "verify.fewest", "at least 3", self.fewest)
 
 
 def check_collection(cases: Sequence[CaseFacts], limits: Verify | None = None) -> tuple[CaseFinding, ...]:

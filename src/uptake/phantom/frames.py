@@ -15,7 +15,7 @@ from uptake.volume import Grid, Shape
 
 Float = npt.NDArray[np.float32]
 View = Literal["sagittal", "axial"]
-Size = Literal["full", "small"]
+Size = Literal["full", "half", "small"]
 Vendor = Literal["ge", "siemens", "philips"]
 
 BREAST_X_MM = 85.0
@@ -112,6 +112,8 @@ def _sagittal(size: Size, side: int, vendor: Vendor, rng: np.random.Generator) -
     if size == "small":
         # The field of view of 256 columns over 64, of 60 slices over 24.
         shape, in_plane, step = (64, 64, 24), 4 * in_plane, 2.5 * step
+    elif size == "half":
+        shape, in_plane = (128, 128, shape[2]), 2 * in_plane
     first_x = side * BREAST_X_MM - (shape[2] - 1) / 2 * step
     affine = np.zeros((4, 4))
     affine[1, 0], affine[2, 1], affine[0, 2], affine[3, 3] = -in_plane, in_plane, step, 1
@@ -125,6 +127,8 @@ def _axial(size: Size, rng: np.random.Generator) -> Grid:
     shape: Shape = (320, 240, 64)
     if size == "small":
         shape, step = (96, 72, 28), 2.0 * step
+    elif size == "half":
+        shape = (160, 120, 64)
     in_plane = columns_mm / shape[0]
     affine = np.diag((-in_plane, in_plane, step, 1.0))
     first = (columns_mm / 2, -0.38 * shape[1] * in_plane, -shape[2] / 2 * step)

@@ -21,7 +21,9 @@ class PhantomSettings:
     """What kind of study is made. How it is written as DICOM is another matter (`uptake.io.dicom.write`)."""
 
     view: Annotated[View, "sagittal: one breast; axial: both, one of them with a lesion"] = "sagittal"
-    size: Annotated[Size, "full: as I-SPY 1 acquired; small: a sixteenth of it per slice, for tests"] = "full"
+    size: Annotated[
+        Size, "full: as I-SPY 1 acquired; half: every second row and column; small: a sixteenth per slice, for tests"
+    ] = "full"
     vendor: Annotated[Vendor, "ge, siemens or philips: sequence, spacing, slices, grey levels"] = "ge"
     field_t: Annotated[float, "T; 1.5 or 3: relaxation times and relaxivity"] = 1.5
     snr: Annotated[float, "ratio; mean of gland before contrast over the SD of the noise"] = 40.0

@@ -83,11 +83,13 @@ def collect(cohort: Cohort, settings: Settings) -> Run:
         for item in items
     )
     reviewed = review_rows(revisions.entries(cohort.path), cohort.case_ids)
+    models = tuple(sorted(path.parent.name for path in cohort.path.glob(MODEL_PAGES)))
     inputs = {
         "cases": Input(_cases_key(cases), lambda: tuple(_glance(cohort, case) for case in cases)),
         "refused_sources": Input(_hash(refused), lambda: refused),
         "review": Input(_hash(to_plain(reviewed)), lambda: reviewed),
         "validation": Input("there", lambda: True) if (cohort.path / VALIDATION).is_file() else Input(),
+        "models": Input(_hash(models), lambda: models) if models else Input(),
     }
     return run_steps(COHORT_STEPS, place, settings, inputs)
 
@@ -108,8 +110,10 @@ def tables(cases: Sequence[Glance], refused_sources: Sequence[Row], review: Sequ
     )
 
 
-def index(cases: Sequence[Glance], refused_sources: Sequence[Row], validation: bool | None) -> str:
-    """The page with every case as a small picture, and a link to the technical validation where there is one."""
+def index(
+    cases: Sequence[Glance], refused_sources: Sequence[Row], validation: bool | None, models: Sequence[str] | None
+) -> str:
+    """The page with every case as a small picture, and links to the technical validation and to trained networks."""
     made = tuple(_cohort_case(case) for case in cases if case.thumbnail is not None and not case.refusal)
     refused = [
         RefusedRow(case.case_id, **vars(case.refusal), is_case=True) for case in cases if case.refusal is not None
@@ -118,7 +122,8 @@ def index(cases: Sequence[Glance], refused_sources: Sequence[Row], validation: b
         subject = str(row["case_id"] or row["source"])
         words = {name: str(row[name]) for name in ("code", "found", "allowed", "remedy")}
         refused.append(RefusedRow(subject, **words, is_case=bool(row["case_id"])))
-    view = CohortView("Cohort", made, tuple(refused), version=metadata.version("uptake"), validated=bool(validation))
+    version = metadata.version("uptake")
+    view = CohortView("Cohort", made, tuple(refused), (), version, bool(validation), tuple(models or ()))
     return cohort_page(view)
 
 
@@ -147,6 +152,7 @@ def _unread(folder: Path) -> None:
 
 
 VALIDATION = "report/verify.html"
+MODEL_PAGES = "models/*/report.html"
 VOXEL_COUNTING_VOLUME = "morph_vol_approx"
 DICTIONARY = ("column", "name", "unit", "family", "ibsi")
 TABLE_COLUMNS: dict[str, tuple[str, ...]] = {
@@ -160,7 +166,9 @@ TABLE_COLUMNS: dict[str, tuple[str, ...]] = {
 
 COHORT_STEPS = (
     Step("tables", tables, ("cases", "refused_sources", "review"), (), Form(_write_tables, _unread, _unread)),
-    Step("index", index, ("cases", "refused_sources", "validation"), (), Form(_write_index, _unread, _unread)),
+    Step(
+        "index", index, ("cases", "refused_sources", "validation", "models"), (), Form(_write_index, _unread, _unread)
+    ),
 )
 """What is made of all cases together."""
 

@@ -96,7 +96,10 @@ class RefusedRow:
 
 @dataclass(frozen=True)
 class CohortView:
-    """Everything on the cohort's page. validated: whether the page of the technical validation stands beside it."""
+    """Everything on the cohort's page. validated: whether the page of the technical validation stands beside it.
+
+    models: names of trained networks whose pages are in ``models/``.
+    """
 
     name: str
     cases: tuple[CohortCase, ...]
@@ -104,3 +107,4 @@ class CohortView:
     warnings: tuple[str, ...] = ()
     version: str = ""
     validated: bool = False
+    models: tuple[str, ...] = ()

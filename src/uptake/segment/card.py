@@ -28,8 +28,9 @@ def card(
     figures: Sequence[Figures],
     differences: Sequence[Difference],
     left_out: Mapping[str, str],
+    about: Sequence[str] = (),
 ) -> str:
-    """The card as Markdown."""
+    """The card as Markdown. about: further paragraphs on the data, or sections of their own."""
     parts = [
         f"# Model {model.name}",
         f"For the structural tumour volume in DCE-MRI of the breast, by uptake {model.version}. {model.licence}",
@@ -38,6 +39,7 @@ def card(
         + (" The labels are phantoms' truth: nothing here says how it does on patients." * (model.labels == "truth"))
         + (" The labels are proposals of a rule, not of readers: it learns the rule." * (model.labels == "proposal")),
         _left_out(left_out),
+        *about,
         "## Folds",
         _folds(model),
         _members(model),

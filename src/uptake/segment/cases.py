@@ -19,6 +19,7 @@ from uptake.io.store import Cohort
 from uptake.io.values import read_value, write_value
 from uptake.preprocess.resample import MaskRule, resample_mask
 from uptake.segment.channels import channel_stack
+from uptake.segment.coarse import coarsened, factors_to
 from uptake.segment.data import TrainingCase, keep_case
 from uptake.segment.inference import Prediction
 from uptake.segment.recipes import Recipe
@@ -63,7 +64,8 @@ def label_of(cohort: Cohort, case_id: str, labels: Labels) -> Volume | None:
 def training_case(cohort: Cohort, case_id: str, labels: Labels, recipe: Recipe, cache: Path) -> TrainingCase:
     """A labelled case as training reads it, written to `cache`.
 
-    Refuses (LABELS) a case without a label, or with one on another grid; what `harmonised_study` refuses.
+    Refuses (LABELS) a case without a label, with one on another grid, or with one too small for the recipe's blocks;
+    what `harmonised_study` refuses.
     """
     study = harmonised_study(cohort, case_id)
     label = label_of(cohort, case_id, labels)
@@ -76,8 +78,18 @@ def training_case(cohort: Cohort, case_id: str, labels: Labels, recipe: Recipe, 
         )
     image = channel_stack(study, recipe.channels, voi_of(cohort, case_id, study.grid), prompt=recipe.prompt)
     written = hashlib.sha256((cohort.case(case_id) / LABELS[labels]).read_bytes()).hexdigest()
-    case = TrainingCase(case_id, cache, f"{harmonised_key(cohort, case_id)} {written}", study.grid.spacing_mm)
-    keep_case(case, image, label.array, recipe.patch)
+    factors = factors_to(study.grid.spacing_mm, recipe.spacing_mm)
+    i, j, k = (spacing * factor for spacing, factor in zip(study.grid.spacing_mm, factors, strict=True))
+    case = TrainingCase(case_id, cache, f"{harmonised_key(cohort, case_id)} {written}", (i, j, k))
+    inside = coarsened(label.array[None].astype(np.float32), factors)[0] >= 0.5
+    if not inside.any():
+        raise Refusal(
+            Code.LABELS,
+            found=f"the mask of {case_id} ({label.cc:.3g} cc) fills no block of {recipe.spacing_mm:g} mm by half",
+            allowed="a mask that is still there on the voxels that the network sees",
+            remedy="--set spacing_mm=0, or leave the case out: --case for each of the others",
+        )
+    keep_case(case, coarsened(image, factors), inside, recipe.patch)
     return case
 
 

@@ -29,7 +29,12 @@ def channel_stack(harmonised: Study, channels: Channels, voi: npt.NDArray[np.boo
             remedy="run the case again with `uptake run`, which delivers three",
         )
     pre, first, second = (volume.array.astype(np.float32, copy=False) for volume in harmonised.volumes)
-    images = [pre, first, second] if channels == "phases" else [pre, first, first - pre, second - first]
+    images = phase_channels(pre, first, second, channels)
     if prompt:
         images.append(np.ones_like(pre) if voi is None else voi.astype(np.float32))
     return np.stack(images)
+
+
+def phase_channels(pre: Floats, first: Floats, second: Floats, channels: Channels) -> list[Floats]:
+    """The channels of three z-scored phases, without that of a prompt."""
+    return [pre, first, second] if channels == "phases" else [pre, first, first - pre, second - first]

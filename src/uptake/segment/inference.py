@@ -15,12 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from uptake.segment.channels import channel_stack
-from uptake.segment.checkpoint import read_progress
+from uptake.segment.checkpoint import CHECKPOINT, read_progress
+from uptake.segment.coarse import Factors, coarsened, factors_to, refined
 from uptake.segment.export import probability_network
 from uptake.segment.recipes import Recipe
 from uptake.segment.training import NETWORK
 from uptake.segment.windows import Run, slide
-from uptake.study import Code, Refusal, SettingsError, Study
+from uptake.study import Code, Refusal, SettingsError, Study, require
 from uptake.tumour.stv import largest_component, near_largest
 from uptake.volume import Volume
 
@@ -42,12 +43,9 @@ class Predict:
     overlap: Annotated[float, "share of a patch that neighbouring windows share; 0: the recipe's"] = 0.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.threshold < 1:
-            raise SettingsError(f"predict.threshold must be in (0, 1), not {self.threshold}")
-        if not 0 <= self.overlap < 1:
-            raise SettingsError(f"predict.overlap must be in [0, 1), not {self.overlap}")
-        if not 0 <= self.max_gap_mm <= 200:
-            raise SettingsError(f"predict.max_gap_mm must be in [0, 200], not {self.max_gap_mm}")
+        require(0 < self.threshold < 1, "predict.threshold", "in (0, 1)", self.threshold)
+        require(0 <= self.overlap < 1, "predict.overlap", "in [0, 1)", self.overlap)
+        require(0 <= self.max_gap_mm <= 200, "predict.max_gap_mm", "in [0, 200]", self.max_gap_mm)
 
 
 @dataclass(frozen=True)
@@ -71,9 +69,11 @@ def predicted(
 
     voi: on the harmonised grid; with a recipe that has a prompt it is a channel, and nothing outside it is predicted.
     """
-    image = channel_stack(harmonised, recipe.channels, voi, prompt=recipe.prompt)
+    factors = factors_to(harmonised.grid.spacing_mm, recipe.spacing_mm)
+    image = coarsened(channel_stack(harmonised, recipe.channels, voi, prompt=recipe.prompt), factors)
     allowed = voi if recipe.prompt else None
-    maps = [_whole(image, network, recipe, settings, allowed) for network in networks]
+    coarse = [_whole(image, network, recipe, settings, _any(allowed, factors)) for network in networks]
+    maps = [_fine(found, factors, harmonised.grid.shape, allowed) for found in coarse]
     probability: Floats = np.asarray(np.mean(maps, axis=0, dtype=np.float32))
     grid = harmonised.grid
     mask = cleaned(np.asarray(probability >= settings.threshold), grid.spacing_mm, settings)
@@ -98,10 +98,11 @@ def cleaned(mask: Bool, spacing_mm: tuple[float, float, float], settings: Predic
 def opened(folder: Path, recipe: Recipe, backend: Backend, threads: int = 0) -> Run:
     """The network of a fold's folder, ready to run. threads: of ONNX Runtime; 0: one per core.
 
-    auto: torch where it sees a GPU, else ONNX Runtime. Refuses (MODEL) a damaged network and one whose patches are not
+    auto: torch where it sees a GPU and the network's checkpoint is there (the package's network has none), else ONNX
+    Runtime. Refuses (MODEL) a damaged network and one whose patches are not
     those of the recipe. Raises SettingsError where what runs it is not installed.
     """
-    if backend == "torch" or (backend == "auto" and _gpu()):
+    if backend == "torch" or (backend == "auto" and (folder / CHECKPOINT).is_file() and _gpu()):
         return _torch_run(folder, recipe)
     return _onnx_run(folder / NETWORK, recipe, threads)
 
@@ -116,7 +117,17 @@ def _whole(image: Floats, run: Run, recipe: Recipe, settings: Predict, allowed: 
         wanted = None if allowed is None else np.flip(allowed, axes)
         found = slide(turned, recipe.patch, overlap, recipe.weighting, run, wanted=wanted)
         total += np.flip(found, axes) / len(flips)
-    return total if allowed is None else total * allowed
+    return total
+
+
+def _any(allowed: Bool | None, factors: Factors) -> Bool | None:
+    """Which blocks hold a voxel in which something may be predicted."""
+    return None if allowed is None else coarsened(allowed[None].astype(np.float32), factors)[0] > 0
+
+
+def _fine(coarse: Floats, factors: Factors, shape: tuple[int, int, int], allowed: Bool | None) -> Floats:
+    found = refined(coarse, factors, shape)
+    return found if allowed is None else found * allowed
 
 
 def _onnx_run(path: Path, recipe: Recipe, threads: int) -> Run:
@@ -153,7 +164,7 @@ def _torch_run(folder: Path, recipe: Recipe) -> Run:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     progress = read_progress(folder)
     if progress is None:
-        raise _unusable(f"{folder.name} has no checkpoint")
+        raise _unusable(f"{folder.name} has no {CHECKPOINT}, which torch needs; ONNX Runtime does without")
     network = probability_network(recipe, progress.best).to(device)
 
     def run(patches: Floats) -> Floats:

@@ -5,6 +5,8 @@ Every one takes (batch, channels, i, j, k) and gives two logits per voxel, backg
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from uptake.segment.recipes import DOWN_SAMPLINGS, Recipe
@@ -33,38 +35,60 @@ def resunet(inputs: int, filters: int, norm: str = "batch", dropout: float = 0.5
 
     8.35, 29.33 and 33.37 million parameters for 16, 30 and 32 filters, three inputs and two classes.
     """
-    import torch
     from torch import nn
 
-    normed = {"batch": nn.BatchNorm3d, "instance": _instance}[norm]
+    width = [filters * 2**k for k in range(DOWN_SAMPLINGS + 1)]
+    narrow, wide = width[:DOWN_SAMPLINGS], [2 * filters, *width[1:DOWN_SAMPLINGS]]
+    blocks = _Blocks(norm)
+    parts: dict[str, nn.Module] = {
+        "first": blocks.conv(inputs, filters),
+        "encoders": nn.ModuleList(blocks.encoder(n, dropout) for n in width),
+        "downs": nn.ModuleList(nn.Sequential(blocks.conv(n, 2 * n, 2), *blocks.ready(2 * n)) for n in narrow),
+        "ups": nn.ModuleList(nn.Conv3d(2 * n, n, 1) for n in narrow),
+        "heads": nn.ModuleList(nn.Sequential(*blocks.step(2 * n, m)) for n, m in zip(narrow, wide, strict=True)),
+        "tails": nn.ModuleList(nn.Sequential(*blocks.step(m, m), *blocks.step(m, m)) for m in wide),
+        "last": nn.Sequential(*blocks.step(2 * filters, CLASSES)),
+    }
+    return _resunet_of(parts)
 
-    def conv3(n: int, m: int, stride: int = 1) -> nn.Conv3d:
+
+@dataclass(frozen=True)
+class _Blocks:
+    """What `resunet` is made of: convolutions of 3 x 3 x 3, each behind a normalisation and a leaky ReLU."""
+
+    norm: str
+
+    def conv(self, n: int, m: int, stride: int = 1) -> nn.Module:
+        from torch import nn
+
         return nn.Conv3d(n, m, 3, stride, padding=1)
 
-    def ready(n: int) -> list[nn.Module]:
+    def ready(self, n: int) -> list[nn.Module]:
+        from torch import nn
+
+        normed = {"batch": nn.BatchNorm3d, "instance": _instance}[self.norm]
         return [normed(n), nn.LeakyReLU(SLOPE)]
 
-    def inner(n: int, rate: float) -> nn.Sequential:
-        drop: list[nn.Module] = [nn.Dropout3d(rate)] if rate else []
-        return nn.Sequential(*ready(n), conv3(n, n), *drop, *ready(n), conv3(n, n))
+    def step(self, n: int, m: int) -> list[nn.Module]:
+        return [*self.ready(n), self.conv(n, m)]
 
-    def decoder_head(n: int, m: int) -> nn.Sequential:
-        return nn.Sequential(*ready(n), conv3(n, m))
+    def encoder(self, n: int, dropout: float) -> nn.Module:
+        from torch import nn
+
+        dropped: list[nn.Module] = [nn.Dropout3d(dropout)] if dropout else []
+        return nn.Sequential(*self.step(n, n), *dropped, *self.step(n, n))
+
+
+def _resunet_of(parts: Mapping[str, nn.Module]) -> nn.Module:
+    """The blocks put together: every encoder and every decoder's tail adds to what it is given."""
+    import torch
+    from torch import nn
 
     class ResUNet(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            width = [filters * 2**k for k in range(DOWN_SAMPLINGS + 1)]
-            self.first = conv3(inputs, width[0])
-            self.encoders = nn.ModuleList(inner(n, dropout) for n in width)
-            self.downs = nn.ModuleList(
-                nn.Sequential(conv3(n, 2 * n, stride=2), *ready(2 * n)) for n in width[:DOWN_SAMPLINGS]
-            )
-            self.ups = nn.ModuleList(nn.Conv3d(2 * n, n, 1) for n in width[:DOWN_SAMPLINGS])
-            wide = [2 * filters, *width[1:DOWN_SAMPLINGS]]
-            self.heads = nn.ModuleList(decoder_head(2 * n, m) for n, m in zip(width, wide, strict=False))
-            self.tails = nn.ModuleList(nn.Sequential(*ready(m), conv3(m, m), *ready(m), conv3(m, m)) for m in wide)
-            self.last = nn.Sequential(*ready(2 * filters), conv3(2 * filters, CLASSES))
+            for name, part in parts.items():
+                self.add_module(name, part)
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             h = self.first(x)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from uptake.segment.channels import Channels
-from uptake.study import SettingsError
+from uptake.study import SettingsError, require
 
 RecipeName = Literal["ours", "paper"]
 Network = Literal["resunet", "unet", "segresnet", "dynunet"]
@@ -34,6 +34,9 @@ class Recipe:
     prompt: Annotated[
         bool, "a further channel with the VOI that the study or a user gives; ones where there is none"
     ] = False
+    spacing_mm: Annotated[
+        float, "mm; voxels finer than this are averaged in blocks for the network; 0: images as they were harmonised"
+    ] = 0.0
     network: Annotated[Network, "GaNDLF's residual U-Net, or MONAI's U-Net, SegResNet or DynUNet"] = "unet"
     filters: Annotated[int, "channels after the first convolution; doubled at every level"] = 16
     norm: Annotated[Literal["instance", "batch"], "normalisation between convolutions"] = "instance"
@@ -78,10 +81,8 @@ class Recipe:
     seed: Annotated[int, "of weights, patches and augmentation"] = 0
 
     def __post_init__(self) -> None:
-        if self.patch < LEAST_PATCH or self.patch % 2**DOWN_SAMPLINGS:
-            raise SettingsError(
-                f"recipe.patch must be a multiple of {2**DOWN_SAMPLINGS}, {LEAST_PATCH} at least, not {self.patch}"
-            )
+        fits = self.patch >= LEAST_PATCH and self.patch % 2**DOWN_SAMPLINGS == 0
+        self._check("patch", fits, f"a multiple of {2**DOWN_SAMPLINGS}, {LEAST_PATCH} at least")
         for name in ("filters", "batch", "patches_per_case", "epochs", "patience"):
             self._check(name, getattr(self, name) >= 1, "at least 1")
         for name in ("dropout", "foreground", "flip", "affine", "intensity", "ghosting", "blur", "noise"):
@@ -91,11 +92,11 @@ class Recipe:
         for name in ("flip", "affine", "intensity") if self.augment_on == "volume" else ("ghosting",):
             self._check(name, not getattr(self, name), f"0 where recipe.augment_on is {self.augment_on!r}")
         self._check("prompt", not (self.prompt and self.augment_on == "volume"), "off where augment_on is 'volume'")
+        self._check("spacing_mm", 0 <= self.spacing_mm <= 10, "in [0, 10]")
         self._check("overlap", 0 <= self.overlap < 1, "in [0, 1)")
 
     def _check(self, name: str, fits: bool, allowed: str) -> None:
-        if not fits:
-            raise SettingsError(f"recipe.{name} must be {allowed}, not {getattr(self, name)}")
+        require(fits, f"recipe.{name}", allowed, getattr(self, name))
 
     @property
     def inputs(self) -> int:

@@ -170,6 +170,8 @@ class _Fold:
         self.mixed = task.recipe.amp and device.type == "cuda"
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.mixed)
         lesion = sum(len(case.lesion) for case in task.train)
+        if not lesion:
+            raise _nothing_to_learn(task)
         self.loss = loss_of(task.recipe, class_weights(sum(c.label.size for c in task.train) - lesion, lesion))
 
     def state(self, progress: Progress) -> Progress:
@@ -298,6 +300,15 @@ def _seed(task: FoldTask, number: int) -> int:
     """A seed of PyTorch's own generator (weights, dropout) for a moment of a fold."""
     words = [task.recipe.seed, task.outer, task.inner, number]
     return int(np.random.SeedSequence(words).generate_state(1)[0])
+
+
+def _nothing_to_learn(task: FoldTask) -> Refusal:
+    return Refusal(
+        Code.LABELS,
+        found=f"fold {task.name} trains on {len(task.train)} cases without one voxel of a lesion",
+        allowed="a lesion in one case of every training part at least",
+        remedy="look at the labels of these cases, or plan other folds",
+    )
 
 
 def _diverged(epoch: int, where: str) -> Refusal:

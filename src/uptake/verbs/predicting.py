@@ -63,10 +63,11 @@ class PredictedCase:
 
 @dataclass(frozen=True)
 class PredictResult:
-    """What became of every case, in order of name."""
+    """What became of every case, in order of name. labels: what the network was trained on; truth: phantoms alone."""
 
     model: str
     cases: tuple[PredictedCase, ...]
+    labels: str = ""
 
     @property
     def ok(self) -> bool:
@@ -101,7 +102,8 @@ def predict(  # noqa: PLR0913 (what a user may ask for)
     unknown = sorted(set(cases) - set(known))
     if unknown:
         raise SettingsError(f"there is no case {', '.join(unknown)}; there are {', '.join(known) or 'none'}")
-    name = read_model(folder).name
+    chosen_model = read_model(folder)
+    name, labels = chosen_model.name, chosen_model.labels
     rule = from_layers([read_toml(opened_cohort.path / "uptake.toml")]).resample.mask
     chosen = fitted("predict", Predict, settings)
     tasks = [
@@ -110,10 +112,10 @@ def predict(  # noqa: PLR0913 (what a user may ask for)
         if not cases or case_id in cases
     ]
     if dry_run:
-        return PredictResult(name, tuple(_would(task) for task in tasks))
+        return PredictResult(name, tuple(_would(task) for task in tasks), labels)
     with locked(opened_cohort.path):
         found = sorted(_results(tasks, jobs, scheduler, on_event), key=lambda case: case.case_id)
-    return PredictResult(name, tuple(found))
+    return PredictResult(name, tuple(found), labels)
 
 
 def predict_case(task: PredictTask) -> PredictedCase:

@@ -6,7 +6,8 @@ import dataclasses
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, fields
 from importlib import metadata, util
 from pathlib import Path
@@ -23,18 +24,19 @@ from uptake.io.store import CaseRecord, Cohort, RefusalRecord, locked, open_coho
 from uptake.io.tables import read_csv, write_csv
 from uptake.io.values import write_value
 from uptake.pipeline import executors
-from uptake.pipeline.settings import fitted
+from uptake.pipeline.collect import collect
+from uptake.pipeline.settings import fitted, from_layers, read_toml
 from uptake.preprocess.resample import resample_mask
 from uptake.report import FoldCurve, ModelView, model_page
 from uptake.segment.card import card
 from uptake.segment.cases import LABELS, Labels, harmonised_key, harmonised_study, label_of, training_case, voi_of
-from uptake.segment.checkpoint import EpochRow
 from uptake.segment.data import TrainingCase
 from uptake.segment.inference import Predict, opened, predicted
 from uptake.segment.model import FORMAT, Member, Model, digest, unseen_members, write_model
 from uptake.segment.recipes import Recipe, named_recipe
 from uptake.segment.training import LOG, NETWORK, FoldResult, FoldTask, train_fold
 from uptake.study import Code, Refusal, SettingsError
+from uptake.verbs.epochs import epoch_event, followed
 from uptake.verbs.running import Event, OnEvent, silent
 
 FOLDS = "folds.json"
@@ -144,6 +146,7 @@ def _trained(job: _Job, jobs: int | None, scheduler: str | None, device: str, on
     found, differences = _summed(job, rows)
     _write_figures(job, model, rows, found, differences)
     shutil.rmtree(cache)
+    collect(job.cohort, from_layers([read_toml(job.cohort.path / "uptake.toml")]))  # the cohort's page links to it
     return TrainResult(job.plan, job.folder, results, found, differences, job.left_out)
 
 
@@ -234,26 +237,20 @@ def _results(
     on_event(Event("start", total=len(tasks)))
 
     def here(task: FoldTask) -> FoldResult:
-        return train_fold(task, _epoch_words(task, on_event))
+        return train_fold(task, lambda row: on_event(epoch_event(task, row)))
 
+    elsewhere = bool(scheduler or (jobs and jobs > 1))
     if scheduler:
         ended = executors.on_dask(train_fold, tasks, scheduler)
     elif jobs and jobs > 1:
         ended = executors.in_pool(train_fold, tasks, jobs)
     else:
         ended = executors.in_process(here, tasks)
-    for done, (task, result) in enumerate(ended, start=1):
-        found = FoldResult(task.name, refusal=_died()) if isinstance(result, Exception) else result
-        on_event(Event("fold", done, len(tasks), task.name, _fold_words(found)))
-        yield found
-
-
-def _epoch_words(task: FoldTask, on_event: OnEvent) -> Callable[[EpochRow], None]:
-    def show(row: EpochRow) -> None:
-        words = f"loss {row.train_loss:.3f}, validation {row.validation_loss:.3f}, Dice {row.validation_dice:.3f}"
-        on_event(Event("epoch", row.epoch + 1, task.recipe.epochs, task.name, f"epoch {row.epoch + 1}: {words}"))
-
-    return show
+    with followed(tasks, on_event) if elsewhere else nullcontext():
+        for done, (task, result) in enumerate(ended, start=1):
+            found = FoldResult(task.name, refusal=_died()) if isinstance(result, Exception) else result
+            on_event(Event("fold", done, len(tasks), task.name, _fold_words(found)))
+            yield found
 
 
 def _fold_words(result: FoldResult) -> str:
