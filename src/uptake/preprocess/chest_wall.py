@@ -161,7 +161,7 @@ def _look(near: Floats, cells: _Cells, *, first: bool) -> tuple[Floats, Floats]:
     profile = ndimage.gaussian_filter(_profile(values, cells.air, cells.bright_fat), (0.7, 0.7, 0), mode="nearest")
     edge, cost = _cost(profile, offsets - (cells.front_mm - near)[..., None], offsets, cells)
     away = np.where(cells.dark & (not first), FAR_WHERE_DARK, FAR_FROM_GUESS)
-    sheet = _sheet(cost + away[..., None] * (offsets / 25) ** 2, offsets)
+    sheet = _sheet((cost + away[..., None] * (offsets / 25) ** 2).astype(np.float32), offsets)
     found = np.take_along_axis(edge, np.rint(sheet - offsets[0]).astype(int)[..., None], 2)
     return near + sheet, found[..., 0]
 
@@ -263,7 +263,7 @@ def _sheet(cost: Floats, offsets: Floats) -> Floats:
 
     sheet = np.zeros(cost.shape[:2])
     for number in range(PASSES):
-        pulled = cost + (PULL * (offsets - sheet[..., None]) ** 2 if number else 0)
+        pulled = cost + (PULL * np.square(offsets - sheet[..., None], dtype=np.float32) if number else 0)
         chosen = _paths(pulled) if number % 2 == 0 else _paths(pulled.swapaxes(0, 1)).T
         sheet = ndimage.gaussian_filter(offsets[chosen], 0.7, mode="nearest")
     return sheet
@@ -271,19 +271,22 @@ def _sheet(cost: Floats, offsets: Floats) -> Floats:
 
 def _paths(cost: Floats) -> npt.NDArray[np.intp]:
     """For every row of ``(rows, places, offsets)`` the offsets' indices along the path of least cost."""
-    count, depth = cost.shape[1:]
-    steps = np.arange(-STEEPEST, STEEPEST + 1)
-    total, came_from = cost[:, 0], np.zeros(cost.shape, dtype=np.intp)
+    rows, count, depth = cost.shape
+    bends = [BENDING * step**2 for step in range(-STEEPEST, STEEPEST + 1)]
+    came_from = np.zeros((count, rows, depth), dtype=np.int8)
+    total = np.full((rows, depth + 2 * STEEPEST), np.inf, dtype=np.float32)  # what lies beyond is never chosen
+    inner = total[:, STEEPEST:-STEEPEST]
+    inner[:] = cost[:, 0]
+    options = np.empty((len(bends), rows, depth), dtype=np.float32)
     for place in range(1, count):
-        padded = np.pad(total, ((0, 0), (STEEPEST, STEEPEST)), constant_values=np.inf)
-        options = np.stack([padded[:, STEEPEST + s : STEEPEST + s + depth] + BENDING * s**2 for s in steps])
-        best = options.argmin(axis=0)
-        came_from[:, place] = np.arange(depth) + steps[best]
-        total = np.take_along_axis(options, best[None], 0)[0] + cost[:, place]
-    path = np.empty(cost.shape[:2], dtype=np.intp)
-    path[:, -1] = total.argmin(axis=1)
+        for n, bend in enumerate(bends):
+            np.add(total[:, n : n + depth], bend, out=options[n])
+        came_from[place] = options.argmin(axis=0) - STEEPEST
+        np.add(options.min(axis=0), cost[:, place], out=inner)
+    path = np.empty((rows, count), dtype=np.intp)
+    path[:, -1] = inner.argmin(axis=1)
     for place in range(count - 1, 0, -1):
-        path[:, place - 1] = np.take_along_axis(came_from[:, place], path[:, place, None], 1)[:, 0]
+        path[:, place - 1] = path[:, place] + came_from[place, np.arange(rows), path[:, place]]
     return path
 
 
