@@ -30,8 +30,11 @@ COARSE_SMOOTHING_MM = 3.5
 NOISE_SDS = 5.0
 """Standard deviations above the air: what counts as tissue."""
 
-SKIN_PEAK_MM = 4.0
-"""mm behind the first tissue within which the skin is brightest."""
+PEAK_MM = 4.0
+"""mm. Around each place of the strongly smoothed image, where half of the brightest is the edge of the body."""
+
+SKIN_MM = 2.0
+"""mm behind the first tissue within which the skin is brightest. Fat, brighter in some images, begins behind it."""
 
 RISE = 0.6
 """Of the way from air to that: where the skin begins. Half would be too early for a skin thinner than the voxels."""
@@ -143,7 +146,7 @@ def _body(smooth: Floats, spacing_mm: Spacing) -> tuple[Bools, _Air]:
 
     logs = np.log1p(np.maximum(smooth, 0) / (0.01 * max(float(np.percentile(smooth, 99)), 1e-9)))
     body, air = largest(logs > otsu(logs)), _Air(0.0, None)
-    peaks = ndimage.maximum_filter(smooth, [2 * round(SKIN_PEAK_MM / s) + 1 for s in spacing_mm])
+    peaks = ndimage.maximum_filter(smooth, [2 * round(PEAK_MM / s) + 1 for s in spacing_mm])
     for _ in range(3):
         air = _air_before(smooth, body, spacing_mm[2])
         if air.spread is None:
@@ -178,7 +181,7 @@ def _refined(fine: Floats, depth: Floats, spacing_mm: Spacing, beside_mm: float,
     local = _air_of(before) if before.size else air
     tissue = inside & (profile > local.tissue)
     start = tissue.argmax(axis=2)[..., None]
-    reach = max(1, round(SKIN_PEAK_MM / step))
+    reach = max(1, round(SKIN_MM / step))
     peaks = ndimage.maximum_filter1d(profile, 2 * reach + 1, axis=2, origin=-reach)
     level = (1 - RISE) * local.level + RISE * np.take_along_axis(peaks, start, 2)
     risen = (profile >= level) & (np.arange(len(offsets)) >= start)
