@@ -1,6 +1,6 @@
 """Harmonisation beside SimpleITK: N4 and resampling on phantoms with a known field, a real study from DICOM.
 
-    python benchmarks/harmonise.py [--shape 256 256 160] [--fields 10] [--runs 5] [STUDY ...]
+    python benchmarks/harmonise.py [--shape 256 256 160] [--fields 10] [--kinds coil] [--runs 5] [STUDY ...]
 
 N4: one line per shape of field with the median time of each engine (interleaved runs, same process) and the standard
 deviation of the log field error inside the mask, mean over the random fields. Resampling: linear and cubic B-spline.
@@ -33,6 +33,7 @@ from uptake.preprocess.resample import Interpolation, Resample, isotropic_grid, 
 from uptake.volume import Grid, Volume
 
 SPACING = (0.8, 0.8, 2.0)
+KINDS = ("polynomial", "sine", "coil")
 Array = Any
 
 
@@ -178,11 +179,12 @@ def main() -> None:
     parser.add_argument("studies", nargs="*", type=Path)
     parser.add_argument("--shape", nargs=3, type=int, default=(256, 256, 160))
     parser.add_argument("--fields", type=int, default=10, help="0: no N4")
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS, help="shapes of field")
     parser.add_argument("--runs", type=int, default=5)
     given = parser.parse_args()
     shape = tuple(given.shape)
     if given.fields:
-        for kind in ("polynomial", "sine", "coil"):
+        for kind in given.kinds:
             compare(shape, kind, given.fields, given.runs)
     compare_resampling(shape, "linear", sitk.sitkLinear, given.runs)
     compare_resampling(shape, "bspline", sitk.sitkBSpline, given.runs)

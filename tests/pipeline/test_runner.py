@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -169,6 +170,37 @@ def test_a_step_waits_for_what_it_needs_through_values_that_are_not_kept(tmp_pat
     )
     assert go(tmp_path, steps, threads=3).done == ("first", "second")
     assert (tmp_path / "second.txt").read_text() == "ABCABC!"
+
+
+def test_what_needs_a_value_does_not_wait_for_its_file(tmp_path: Path) -> None:
+    needed = threading.Event()
+
+    def write(folder: Path, value: str) -> tuple[str, ...]:
+        assert needed.wait(timeout=10)
+        (folder / "slow.txt").write_text(value)
+        return ("slow.txt",)
+
+    def after(text: str) -> str:
+        needed.set()
+        return text + "!"
+
+    slow = replace(text_form("slow.txt"), write=write)
+    steps = (Step("slow", str.upper, ("source",), (), slow), Step("after", after, ("slow",), (), text_form("a.txt")))
+    run = go(tmp_path, steps, threads=2)
+    assert run.done == ("slow", "after")
+    assert run.refusal is None
+    assert run.records["slow"].files == {"slow.txt": 3}
+
+
+def test_a_file_that_cannot_be_written_is_a_failure_of_its_step(tmp_path: Path) -> None:
+    def write(folder: Path, value: str) -> tuple[str, ...]:
+        raise OSError("no space left")
+
+    steps = (Step("full", str.upper, ("source",), (), replace(text_form("full.txt"), write=write)),)
+    run = go(tmp_path, steps, threads=2)
+    assert run.done == ()
+    assert run.refusal is not None
+    assert "OSError in step full: no space left" in run.refusal.found
 
 
 @pytest.mark.parametrize("threads", [1, 3])

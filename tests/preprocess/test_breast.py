@@ -7,7 +7,8 @@ from uptake.phantom import make
 from uptake.phantom.anatomy import Tissue
 from uptake.phantom.phantom import Phantom
 from uptake.preprocess.breast import Breast, Part, breast_mask
-from uptake.preprocess.surfaces import largest, rear_plane
+from uptake.preprocess.chest_wall import rear_surface
+from uptake.preprocess.surfaces import largest
 from uptake.study import Code, Refusal, SettingsError, Study
 from uptake.volume import Array, Grid, Volume
 
@@ -38,7 +39,7 @@ def pre(phantom: Phantom) -> Volume:
 def test_the_breast_of_a_phantom_is_found(view: str, seed: int) -> None:
     phantom = small(seed, view)
     found = breast_mask(pre(phantom), phantom.study.acquisition.laterality)
-    assert overlap(found.breast.array, truth(phantom)) >= 0.87
+    assert overlap(found.breast.array, truth(phantom)) >= 0.94  # slices of 5 mm cut the skin at a slant
     assert overlap(found.labels.array == Part.AIR, phantom.tissue.array == Tissue.AIR) >= 0.97
     assert found.numbers.view == view
     assert found.numbers.chest_wall_support > 0.3
@@ -49,13 +50,29 @@ def test_the_breast_of_a_phantom_is_found(view: str, seed: int) -> None:
 @pytest.mark.parametrize("view", ["sagittal", "axial"])
 def test_the_breast_of_a_full_sized_phantom_is_found(view: str) -> None:
     phantom = make(seed=11, view=view, chest_band="none")
-    assert overlap(breast_mask(pre(phantom), "L").breast.array, truth(phantom)) >= 0.9
+    assert overlap(breast_mask(pre(phantom), "L").breast.array, truth(phantom)) >= 0.95
+
+
+@pytest.mark.parametrize(("view", "vendor", "snr"), [("sagittal", "siemens", 15), ("axial", "philips", 20)])
+def test_noise_as_strong_as_fat_hides_no_breast(view: str, vendor: str, snr: float) -> None:
+    phantom = make(seed=5, size="small", view=view, vendor=vendor, snr=snr, chest_band="none")
+    assert overlap(breast_mask(pre(phantom)).breast.array, truth(phantom)) >= 0.95
+
+
+def test_behind_a_saturation_band_the_chest_wall_is_where_a_chest_has_it() -> None:
+    """The band leaves less than a third of the signal behind a plane that cuts through the breast's sides."""
+    with_band = make(seed=103, size="small", view="axial", vendor="siemens", snr=27)
+    without = make(seed=103, size="small", view="axial", vendor="siemens", snr=27, chest_band="none")
+    dark = with_band.clean.volumes[0].array < 0.5 * without.clean.volumes[0].array
+    breast = truth(with_band)
+    assert np.count_nonzero(dark & breast) > 0.05 * np.count_nonzero(breast)
+    assert overlap(breast_mask(pre(with_band)).breast.array, breast) >= 0.95
 
 
 def test_a_chest_wall_twice_as_deep_as_expected_is_found_all_the_same() -> None:
     phantom = small(2)
     found = breast_mask(pre(phantom), None, Breast(chest_wall_depth_mm=22.0))
-    assert overlap(found.breast.array, truth(phantom)) >= 0.85
+    assert overlap(found.breast.array, truth(phantom)) >= 0.92
 
 
 def test_without_fat_suppression_the_chest_wall_is_where_bright_fat_ends() -> None:
@@ -67,7 +84,7 @@ def test_without_fat_suppression_the_chest_wall_is_where_bright_fat_ends() -> No
     image[phantom.lesion.array] += 130
     found = breast_mask(pre(phantom).with_array(image.astype(np.float32)))
     assert found.numbers.fat == "bright"
-    assert overlap(found.breast.array, truth(phantom)) >= 0.87
+    assert overlap(found.breast.array, truth(phantom)) >= 0.95
 
 
 def test_the_order_and_direction_of_the_axes_do_not_matter() -> None:
@@ -159,7 +176,7 @@ def test_a_background_of_zero_is_air() -> None:
     image = pre(phantom).array.copy()
     image[phantom.tissue.array == Tissue.AIR] = 0
     found = breast_mask(pre(phantom).with_array(image))
-    assert overlap(found.breast.array, truth(phantom)) >= 0.85
+    assert overlap(found.breast.array, truth(phantom)) >= 0.95
 
 
 @pytest.mark.parametrize("view", ["sagittal", "axial"])
@@ -170,7 +187,7 @@ def test_one_slice_is_enough(view: str) -> None:
     affine = volume.grid.affine.copy()
     affine[:3, 3] = volume.grid.to_world((0, 0, middle))
     one = Volume(volume.array[:, :, middle : middle + 1], Grid((*volume.grid.shape[:2], 1), affine))
-    assert overlap(breast_mask(one).breast.array, truth(phantom)[:, :, middle : middle + 1]) >= 0.85
+    assert overlap(breast_mask(one).breast.array, truth(phantom)[:, :, middle : middle + 1]) >= 0.95
 
 
 def test_few_voxels_from_front_to_back_show_no_chest_wall_and_the_mask_says_so() -> None:
@@ -190,7 +207,7 @@ def test_slices_sixteen_times_as_thick_as_the_pixels_are_no_obstacle() -> None:
     affine = volume.grid.affine.copy()
     affine[:, 2] *= 6
     thick = Volume(volume.array[:, :, ::6].copy(), Grid((256, 256, 10), affine))
-    assert overlap(breast_mask(thick).breast.array, truth(phantom)[:, :, ::6]) >= 0.85
+    assert overlap(breast_mask(thick).breast.array, truth(phantom)[:, :, ::6]) >= 0.95
 
 
 def test_saturated_voxels_and_a_metal_void_do_not_move_the_mask() -> None:
@@ -200,7 +217,7 @@ def test_saturated_voxels_and_a_metal_void_do_not_move_the_mask() -> None:
     hole = gland[len(gland) // 2]
     image[tuple(slice(max(n - 2, 0), n + 3) for n in hole)] = 0
     found = breast_mask(pre(phantom).with_array(image))
-    assert overlap(found.breast.array, truth(phantom)) >= 0.87
+    assert overlap(found.breast.array, truth(phantom)) >= 0.95
     assert found.breast.array[tuple(hole)]
 
 
@@ -225,8 +242,17 @@ def test_a_surface_through_the_rearmost_points_ignores_what_bulges_forward() -> 
     x, z = np.meshgrid(np.linspace(-1, 1, 40), np.linspace(-1, 1, 30), indexing="ij")
     plane = 100 + 5 * x + 20 * x**2 - 7 * z
     bulge = np.clip(1 - (x / 0.6) ** 2 - (z / 0.6) ** 2, 0, None) * 80
-    assert rear_plane(plane - bulge) == pytest.approx(plane, abs=1.5)
-    assert np.array_equal(rear_plane(np.full((4, 5), np.nan)), np.zeros((4, 5)))
+    assert rear_surface(plane - bulge, (4.1, 4.1, 1.0)) == pytest.approx(plane, abs=1.5)  # curved as chests are
+    assert rear_surface(plane - bulge, (5.0, 5.0, 1.0)) == pytest.approx(plane, abs=3)  # a third flatter
+    assert np.array_equal(rear_surface(np.full((4, 5), np.nan), (5.0, 5.0, 1.0)), np.zeros((4, 5)))
+
+
+def test_where_a_band_hides_the_sides_the_chest_falls_back_there_as_chests_do() -> None:
+    x = np.linspace(-160, 160, 81)[:, None]
+    chest = np.broadcast_to(100 + 0.003 * x**2, (81, 20))
+    seen = np.where(np.abs(x) < 70, chest, np.nan)
+    found = rear_surface(seen + np.random.default_rng(0).normal(0, 1, chest.shape), (4.0, 8.0, 1.0))
+    assert found == pytest.approx(chest, abs=5)
 
 
 def test_the_largest_part_is_the_one_of_most_voxels_and_of_nothing_nothing() -> None:

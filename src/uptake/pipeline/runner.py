@@ -7,11 +7,13 @@ import platform
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -88,23 +90,27 @@ def run_steps(
 ) -> Run:
     """Make what is missing, up to `threads` steps at once. What is wrong is recorded, never raised.
 
+    Of several threads those that have nothing to compute write files: what needs a value doesn't wait for its file.
+
     After a refusal or failure, what does not need that step is still made: so it does not matter which of two steps
     ends first. The run gives the first refusal of the table.
     """
     started = time.perf_counter()
     work = _Work(place, settings, inputs, todo(steps, place, settings, inputs), dict(place.records))
     with ThreadPoolExecutor(threads) as pool:
-        running: set[Future[None]] = set()
+        running: set[Future[Callable[[], None] | None]] = set()
+        unkept: deque[Callable[[], None]] = deque()
         while True:
             for item in work.ready()[: threads - len(running)]:
                 on_step(item.step.makes)
                 work.begun.add(item.step.makes)
-                running.add(pool.submit(work.make, item))
+                running.add(pool.submit(work.make, item, at_once=threads == 1))
+            while unkept and len(running) < threads:
+                running.add(pool.submit(unkept.popleft()))
             if not running:
                 break
             ended, running = wait(running, return_when=FIRST_COMPLETED)
-            for future in ended:
-                future.result()
+            unkept.extend(keep for future in ended if (keep := future.result()))
     work.forget_stale()
     done = tuple(t.step.makes for t in work.todos if t.step.makes in work.done)
     awaits = tuple(t.step.awaits for t in work.todos if t.awaited and t.key == ABSENT)
@@ -117,6 +123,43 @@ def environment() -> Mapping[str, str]:
     """Versions of what computed a result, and where."""
     found = {name: metadata.version(name) for name in LIBRARIES}
     return {"python": platform.python_version(), "machine": platform.platform(), "host": platform.node(), **found}
+
+
+@dataclass
+class _Attempt:
+    """Making one step's value and keeping it: when it began, what it took, what went wrong."""
+
+    item: Todo
+    began: datetime = field(default_factory=lambda: datetime.now(UTC))
+    seconds: float = 0.0
+    refusal: RefusalRecord | None = None
+    trace: str = ""
+
+    @contextmanager
+    def recorded(self, folder: Path) -> Iterator[None]:
+        """Takes the time of a part of the work, and what is raised in it."""
+        clock = time.perf_counter()
+        try:
+            yield
+        except Refusal as error:
+            self.refusal = RefusalRecord(error.code.value, error.found, error.allowed, error.remedy)
+        except Exception as error:  # noqa: BLE001 (one failing case stops nobody; the traceback is kept)
+            self.refusal, self.trace = _failure(self.item.step.makes, error, folder), traceback.format_exc()
+        self.seconds += time.perf_counter() - clock
+
+    def record(self, files: Mapping[str, int]) -> Record:
+        return Record(
+            key=self.item.key,
+            settings=self.item.settings,
+            inputs=self.item.inputs,
+            code=f"{metadata.version('uptake')}/{self.item.step.version}",
+            files=files,
+            refusal=self.refusal,
+            traceback=self.trace,
+            started=self.began.isoformat(timespec="seconds"),
+            seconds=round(self.seconds, 3),
+            environment=environment(),
+        )
 
 
 @dataclass
@@ -133,6 +176,7 @@ class _Work:
     records: dict[str, Record]
     values: Values = field(default_factory=dict)
     begun: set[str] = field(default_factory=set)
+    unkept: Values = field(default_factory=dict)
     done: set[str] = field(default_factory=set)
     refusals: dict[str, RefusalRecord] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -151,34 +195,23 @@ class _Work:
                 name, waits = item.step.makes, not absent.isdisjoint(item.step.needs)
                 if item.reason and not waits and name not in self.begun:
                     found.append(item)
-                if name in self.refusals or (item.reason and name not in self.done) or (waits and not item.step.form):
+                made = name in self.done or name in self.unkept
+                if name in self.refusals or (item.reason and not made) or (waits and not item.step.form):
                     absent.add(name)
         return found
 
-    def make(self, item: Todo) -> None:
-        """Run one step, keep its value, record it. A refusal or failure is recorded in place of files."""
-        began, clock = datetime.now(UTC), time.perf_counter()
-        files: Mapping[str, int] = {}
-        refusal, trace = None, ""
-        try:
-            files = self._made(item)
-        except Refusal as error:
-            refusal = RefusalRecord(error.code.value, error.found, error.allowed, error.remedy)
-        except Exception as error:  # noqa: BLE001 (one failing case stops nobody; the traceback is kept)
-            refusal, trace = _failure(item.step.makes, error, self.place.folder), traceback.format_exc()
-        record = Record(
-            key=item.key,
-            settings=item.settings,
-            inputs=item.inputs,
-            code=f"{metadata.version('uptake')}/{item.step.version}",
-            files=files,
-            refusal=refusal,
-            traceback=trace,
-            started=began.isoformat(timespec="seconds"),
-            seconds=round(time.perf_counter() - clock, 3),
-            environment=environment(),
-        )
-        self._ended(item.step.makes, record)
+    def make(self, item: Todo, *, at_once: bool = True) -> Callable[[], None] | None:
+        """Run one step. Gives what keeps and records its value, to be called once, unless that was done `at_once`.
+
+        A refusal or failure is recorded in place of files.
+        """
+        attempt = _Attempt(item)
+        with attempt.recorded(self.place.folder):
+            self._compute(item)
+        if attempt.refusal or at_once or not item.step.form:
+            self._keep(attempt)
+            return None
+        return partial(self._keep, attempt)
 
     def forget_stale(self) -> None:
         """Files of what was refused, or needs what was: they no longer hold, so they go and none passes as current."""
@@ -193,6 +226,7 @@ class _Work:
 
     def _ended(self, name: str, record: Record) -> None:
         with self.lock:
+            self.unkept.pop(name, None)
             self.records[name] = record
             if record.refusal:
                 self.refusals[name] = record.refusal
@@ -201,14 +235,23 @@ class _Work:
             self._drop()
             self.place.keep(self.records)
 
-    def _made(self, item: Todo) -> dict[str, int]:
+    def _compute(self, item: Todo) -> None:
         with self.lock:
             arguments = self._arguments(item.step)
         value = item.step.how(*arguments)
         with self.lock:
             self.values[item.step.makes] = value
-        names = item.step.form.write(self.place.folder, value) if item.step.form else ()
-        return {name: (self.place.folder / name).stat().st_size for name in names}
+            self.unkept[item.step.makes] = value
+
+    def _keep(self, attempt: _Attempt) -> None:
+        step = attempt.item.step
+        value = self.unkept.get(step.makes)
+        files: Mapping[str, int] = {}
+        with attempt.recorded(self.place.folder):
+            if step.form and not attempt.refusal:
+                names = step.form.write(self.place.folder, value)
+                files = {name: (self.place.folder / name).stat().st_size for name in names}
+        self._ended(step.makes, attempt.record(files))
 
     def _arguments(self, step: Step) -> list[Any]:
         return [*map(self._value, step.needs), *[getattr(self.settings, name) for name in step.settings]]

@@ -269,7 +269,7 @@ STEPS = (
     Step("study", read, ("source",), ("dicom",), forms.STUDY),
     Step("phases", choose_phases, ("study",), ("timing",)),
     Step("delivered", deliver, ("study", "phases")),
-    Step("breast", find_breast, ("delivered",), ("breast",), forms.BREAST),
+    Step("breast", find_breast, ("delivered",), ("breast",), forms.BREAST, version=2),
     Step("motion", align, ("delivered",), ("motion",), forms.MOTION),
     Step("aligned", applied, ("delivered", "motion")),
     Step("enhancement", enhance, ("aligned",), (), forms.MAPS),

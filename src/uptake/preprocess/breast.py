@@ -1,7 +1,8 @@
 """Where the breast is: air, breast and chest wall from the pre-contrast phase alone, left and right told apart.
 
 The breast is all of the body before the chest wall: skin, fat, gland and what grows in them, with the thin layer on
-the breastbone and towards the armpit. No network and no weights: two surfaces (`uptake.preprocess.surfaces`).
+the breastbone and towards the armpit. No network and no weights: two surfaces, the skin (`uptake.preprocess.surfaces`)
+and the chest wall (`uptake.preprocess.chest_wall`).
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from typing import Annotated, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
+from uptake.preprocess.chest_wall import ChestWall, completed_skin, find_chest_wall
 from uptake.preprocess.foreground import block_means
-from uptake.preprocess.surfaces import ChestWall, Floats, find_chest_wall, find_skin
+from uptake.preprocess.surfaces import Floats, find_skin
 from uptake.study import Code, Refusal, SettingsError
 from uptake.volume import Array, Grid, Volume
 
@@ -143,7 +145,8 @@ def breast_mask(
         wall = find_chest_wall(skin, coarse, settings.chest_wall_depth_mm, _bright(settings))
         if wall.support < WEAK_SUPPORT:
             notes.append(f"the chest wall shows in {100 * wall.support:.0f} % of the columns only: little but a guess")
-    parts = _parts(columns.shape, steps, spacing[2], skin.depth_mm, wall.depth_mm)
+    front_mm = completed_skin(skin, wall, coarse, settings.chest_wall_depth_mm)
+    parts = _parts(columns.shape, steps, spacing[2], front_mm, wall.depth_mm)
     x_mm = _x_mm(pre.grid, axes[0])
     both = columns.shape[0] * spacing[0] >= BOTH_BREASTS_MM
     midline = (
