@@ -144,9 +144,8 @@ def depth_mm(x: Points, y: Points, z: Points, breasts: tuple[Breast, ...]) -> Po
 def draw_body(region: Region, breasts: tuple[Breast, ...], rng: np.random.Generator) -> Body:
     """The fields of a body over a region of the world."""
     points, origin = sampled(region, LATTICE_MM)
-    spacing = (LATTICE_MM, LATTICE_MM, LATTICE_MM)
-    waves = random_field(region, 28.0, rng)
-    depth = np.asarray(depth_mm(points.x, points.y, points.z, breasts) + 1.3 * waves.on(points), dtype=np.float32)
+    surface = draw_surface(region, breasts, rng)
+    depth, spacing = surface.coefficients, surface.spacing_mm
     envelope = _envelope(points, depth, breasts)
     lobules = random_field(region, (10.0, 13.0, 10.0), rng)
     strands = random_field(region, (4.5, 22.0, 4.5), rng)
@@ -163,7 +162,7 @@ def draw_body(region: Region, breasts: tuple[Breast, ...], rng: np.random.Genera
     left = any(breast.centre_mm[0] < 0 for breast in breasts)
     return Body(
         breasts,
-        Field(depth, origin, spacing),
+        surface,
         Field(envelope, origin, spacing),
         lobules,
         strands,
@@ -174,6 +173,14 @@ def draw_body(region: Region, breasts: tuple[Breast, ...], rng: np.random.Genera
         _heart(rng) if left else None,
         _nodes(breasts, rng),
     )
+
+
+def draw_surface(region: Region, breasts: tuple[Breast, ...], rng: np.random.Generator) -> Field:
+    """Depth below the skin in mm: the breasts and the chest, a little uneven. The first thing drawn of a body."""
+    points, origin = sampled(region, LATTICE_MM)
+    waves = random_field(region, 28.0, rng)
+    depth = np.asarray(depth_mm(points.x, points.y, points.z, breasts) + 1.3 * waves.on(points), dtype=np.float32)
+    return Field(depth, origin, (LATTICE_MM, LATTICE_MM, LATTICE_MM))
 
 
 def fractions(grid: Grid, body: Body, factors: Shape) -> dict[Tissue, Float]:
