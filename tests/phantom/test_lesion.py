@@ -6,16 +6,8 @@ from scipy import ndimage
 
 from uptake.phantom.anatomy import draw_breast
 from uptake.phantom.fields import Field
-from uptake.phantom.lesion import (
-    KINDS,
-    Ball,
-    Focus,
-    Lesion,
-    draw_lesion,
-    longest_diameter_mm,
-    occupancy,
-    spread,
-)
+from uptake.phantom.foci import Ball, Focus, Lesion, longest_diameter_mm, occupancy, spread
+from uptake.phantom.lesion import KINDS, draw_lesion
 from uptake.phantom.tubes import Tube
 from uptake.volume import Grid
 
@@ -28,7 +20,7 @@ def ball(centre: tuple[float, float, float], radius: float, gap: float = 0.0, ri
 
 
 def lesion(*foci: Focus) -> Lesion:
-    return Lesion("mass", foci, NOTHING, NOTHING, NOTHING)
+    return Lesion("mass", foci, NOTHING, NOTHING, NOTHING, NOTHING)
 
 
 def made(*foci: Focus) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -105,7 +97,7 @@ def test_a_drawn_primary_has_the_volume_that_was_drawn(kind: str) -> None:
     for seed in range(3):
         rng = np.random.default_rng(seed)
         drawn = draw_lesion(draw_breast(1, rng), kind, rng)  # type: ignore[arg-type]
-        primary = Lesion(drawn.kind, (drawn.foci[0],), drawn.coarse, drawn.fine, drawn.clumps)
+        primary = Lesion(drawn.kind, (drawn.foci[0],), drawn.coarse, drawn.fine, drawn.clumps, drawn.islands)
         middle = drawn.foci[0].balls[0].centre_mm
         affine = np.diag((1.5, 1.5, 1.5, 1.0))
         affine[:3, 3] = middle - 75

@@ -11,11 +11,10 @@ from scipy import ndimage, special
 
 from uptake.phantom.anatomy import chest_y_mm, step
 from uptake.phantom.fields import Field
-from uptake.phantom.frames import Float, Frame, averaged, frame_of, supersampled
+from uptake.phantom.frames import Float, Frame, Slices, averaged, frame_of, supersampled
 from uptake.phantom.tubes import Point, Tube, drawn
 from uptake.volume import Grid, Shape
 
-Slices = tuple[slice, slice, slice]
 Kind = Literal["mass", "multifocal", "nonmass", "rim"]
 
 MARGIN_MM = 2.5
@@ -176,7 +175,7 @@ def _without_crumbs(share: Float, least_voxels: float) -> Float:
 def _islands(frame: Frame, lesion: Lesion) -> Float:
     """Share of gland and fat that a lesion has grown around, as if there were a lesion everywhere."""
     level = float(special.ndtri(1 - lesion.spared))
-    return step(lesion.islands.on(frame) - np.float32(level), 0.5)
+    return step(lesion.islands.on(frame) - np.float32(level), 1.5)
 
 
 def _ball_depth(frame: Frame, ball: Ball) -> Float:

@@ -33,7 +33,7 @@ besides their largest piece is mostly tiny, 27 cubic mm in the median."""
 CRUMBS_MM3 = (2.0, 60.0)
 """Else pieces of a primary smaller than a limit in this range do not belong to it."""
 SPARED: dict[Kind, tuple[float, float]] = {
-    "mass": (0.0, 0.12), "multifocal": (0.02, 0.18), "nonmass": (0.05, 0.3), "rim": (0.0, 0.08),
+    "mass": (0.0, 0.15), "multifocal": (0.0, 0.2), "nonmass": (0.05, 0.35), "rim": (0.0, 0.1),
 }  # fmt: skip
 """Share of a lesion that is gland and fat it has grown around: expert volumes are 1.5 times the enhancing ones."""
 COARSE_MM = 1.4
@@ -54,7 +54,7 @@ def draw_lesion(breast: Breast, kind: Kind | Literal["any"], rng: np.random.Gene
         random_field(region, max(3.5, 0.16 * diameter), rng),
         random_field(region, 1.9, rng),
         random_field(region, (4.0, 6.0, 4.0), rng),
-        random_field(region, (2.6, 4.5, 2.6), rng),
+        random_field(region, (1.9, 2.6, 1.9), rng),
         float(rng.uniform(*SPARED[kind])),
     )
     primary = _primary(kind, centre, axis, primary_mm, diameter, rng)

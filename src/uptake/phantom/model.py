@@ -132,7 +132,7 @@ def _displace(shares: dict[Tissue, Float], tissue: Tissue, share: Float) -> None
 def _vessels(breast: Breast, lesion_mm: Point | None, rng: np.random.Generator) -> list[Tube]:
     """One to four trees below the skin from above and the sides towards the nipple, finer ones to the lesion."""
     found: list[Tube] = []
-    for _ in range(int(rng.integers(3, 7))):
+    for _ in range(int(rng.integers(2, 5))):
         angle = rng.uniform(-0.6, np.pi + 0.6)
         root, target = (
             _on_skin(breast, angle, 0.9),

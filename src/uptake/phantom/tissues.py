@@ -100,9 +100,9 @@ def draw_patient(background: Background | Literal["any"], rng: np.random.Generat
         Tissue.SKIN: skin,
         Tissue.MUSCLE: muscle,
         Tissue.LUNG: Kinetics(0.05, 0.02, 0.3, 0.03, 3.0),
-        Tissue.HEART: Kinetics(float(uniform(0.4, 0.6)), 0.25, 0.6, 0.25, 0.0, (0.15, 0.1, 0.0)),
+        Tissue.HEART: Kinetics(float(uniform(0.22, 0.36)), 0.25, 0.6, 0.2, 0.0, (0.3, 0.2, 0.0)),
         Tissue.NODE: node,
-        Tissue.VESSEL: Kinetics(float(uniform(0.45, 0.75)), 1e-4, 0.1, 0.58, 0.0),
+        Tissue.VESSEL: Kinetics(float(uniform(0.4, 0.7)), 1e-4, 0.1, float(uniform(0.3, 0.5)), 0.0),
         Tissue.LESION: tumour,
         Tissue.CORE: replace(core, spread=(0.08, 0.5, 0.2)),
     }
