@@ -165,7 +165,10 @@ def draw_body(region: Region, breasts: tuple[Breast, ...], rng: np.random.Genera
         (0.24, random_field(region, (3.6, 7.0, 3.6), rng)),
         (0.13, random_field(region, 2.2, rng)),
     )
-    texture = sum(_texture(points, octaves, lobules.on(points), strands.on(points)))
+    along = strands.on(points)
+    coarse, fine = _texture(points, octaves, lobules.on(points), along)
+    veined = float(rng.uniform(0.1, 0.7))
+    near = _radius(points.x, points.y, points.z, breasts[0]) < 1
     inside = (depth > 4) & (points.y > chest_y_mm(points.x, points.z) + 4)
     left = any(breast.centre_mm[0] < 0 for breast in breasts)
     return Body(
@@ -176,12 +179,12 @@ def draw_body(region: Region, breasts: tuple[Breast, ...], rng: np.random.Genera
         strands,
         random_field(region, 20.0, rng),
         octaves,
-        _level(envelope + texture, inside, breasts, points),
+        _level(envelope, (coarse, fine, along), veined, inside & near, breasts[0].density),
         random_field(region, 12.0, rng),
         random_field(region, (2.6, 3.2, 26.0), rng),
         _heart(rng) if left else None,
         _nodes(breasts, rng),
-        float(rng.uniform(0.1, 0.7)),
+        veined,
         float(rng.uniform(5, 45)),
     )
 
@@ -284,18 +287,20 @@ def _gland(frame: Frame, body: Body, depth: Float) -> Float:
     lobules, strands = body.lobules.on(frame), body.strands.on(frame)
     coarse, fine = _texture(frame, body.octaves, lobules, strands)
     score = body.envelope.on(frame) + coarse + fine - body.gland_level
-    gland = step(score, 0.3) * (1 - np.float32(body.veined) * np.clip(np.float32(0.4) - fine, 0, 1))
-    # Around it wisps thin out into the fat, along the strands and the creases of the finer texture.
-    crease = np.clip(1 - np.abs(strands - 2 * fine) / np.float32(0.4), 0, 1)
-    wisps = np.clip(np.float32(0.9) + score / np.float32(1.8), 0, 0.9) * crease**2
-    gland = np.maximum(gland, wisps)
-    gland *= step(depth - 4.5, 3.0)
+    gland = _gland_share(score, fine, strands, body.veined) * step(depth - 4.5, 3.0)
     # Sheets where the fields cross 0: septa between lobules, thicker near the gland, fibres towards the nipple.
     faint = body.faint.on(frame) + np.clip(score, -1.5, 0.5)
     sheet = np.clip(1 - np.abs(lobules) / np.float32(0.085), 0, 1) * np.clip(0.5 + 0.3 * faint, 0.04, 0.8)
     fibre = np.clip(1 - np.abs(strands) / np.float32(0.12), 0, 1) * np.clip(0.4 + 0.3 * faint, 0.03, 0.65)
     thin = np.maximum(sheet, fibre) * step(frame.y - chest_y_mm(frame.x, frame.z) - 1, 4.0)
     return np.asarray(np.maximum(gland, thin), dtype=np.float32)
+
+
+def _gland_share(score: Float, fine: Float, strands: Float, veined: float) -> Float:
+    """Gland with fat running through it, and wisps around it that thin out along strands and creases."""
+    gland = step(score, 0.3) * (1 - np.float32(veined) * np.clip(np.float32(0.4) - fine, 0, 1))
+    crease = np.clip(1 - np.abs(strands - 2 * fine) / np.float32(0.4), 0, 1)
+    return np.maximum(gland, np.clip(np.float32(0.9) + score / np.float32(1.8), 0, 0.9) * crease**2)
 
 
 def _behind(frame: Frame, body: Body, width: float) -> dict[Tissue, Float]:
@@ -371,11 +376,21 @@ def _texture(
     return coarse, fine
 
 
-def _level(score: Float, inside: npt.NDArray[np.bool_], breasts: tuple[Breast, ...], points: Frame) -> float:
-    """The score above which lies as much of the (first) breast as its density says."""
-    first = breasts[0]
-    near = _radius(points.x, points.y, points.z, first) < 1
-    return float(np.quantile(score[inside & near], 1 - first.density))
+def _level(
+    envelope: Float, textures: tuple[Float, Float, Float], veined: float, there: npt.NDArray[np.bool_], density: float
+) -> float:
+    """The score above which gland begins, so that it fills as much of the breast as its density says, by bisection.
+
+    textures: coarse, fine, strands. there: the inside of the breast.
+    """
+    coarse, fine, strands = (texture[there] for texture in textures)
+    score = envelope[there] + coarse + fine
+    low, high = float(score.min()) - 1, float(score.max()) + 1
+    for _ in range(20):
+        middle = (low + high) / 2
+        share = float(_gland_share(score - np.float32(middle), fine, strands, veined).mean(dtype=np.float64))
+        low, high = (middle, high) if share > density else (low, middle)
+    return (low + high) / 2
 
 
 def _heart(rng: np.random.Generator) -> Blob:
