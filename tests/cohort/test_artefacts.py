@@ -57,6 +57,17 @@ def test_bright_artefacts_in_air_are_found_also_where_the_body_mask_swallowed_th
     assert state(bright_outside(spoiled, swallowed)) == ["warn"]
 
 
+def test_a_heart_that_lights_up_behind_the_chest_is_no_artefact() -> None:
+    """A plate of body with a bright box 60 mm behind it; before it the same box is one."""
+    grid = Grid((40, 60, 20), np.diag((3.0, 3.0, 4.0, 1.0)))
+    across, forward, _ = np.indices(grid.shape)
+    plate = (forward >= 28) & (forward < 34) & (across > 4)
+    for start, expected in ((4, "pass"), (50, "warn")):
+        box = (forward >= start) & (forward < start + 6) & (across >= 15) & (across < 25)
+        image = Volume(np.where(plate | box, 100.0, 1.0), grid)
+        assert state(bright_outside(image, Volume(plate, grid))) == [expected]
+
+
 def test_a_void_in_the_gland_is_found(phantom: Phantom) -> None:
     pre = phantom.study.volumes[0]
     breast = phantom.tissue.with_array(np.isin(phantom.tissue.array, (1, 2, 3, 6, 7)))

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from uptake.cohort.blocks import block_means, block_mm, block_steps, blocks
+from uptake.cohort.blocks import behind, block_means, block_mm, block_steps, blocks
 from uptake.cohort.checks import Finding, Status
 from uptake.volume import Array, Volume
 
@@ -52,7 +52,10 @@ SCALES = (0.5, 2.0)
 
 
 def bright_outside(volume: Volume, body: Volume) -> Iterator[Finding]:
-    """Signal like the body's where there should be air, in one phase; nothing to say of an image without a body."""
+    """Signal like the body's where there should be air, in one phase; nothing to say of an image without a body.
+
+    Behind the body's front there are lung and heart: nothing is looked for there.
+    """
     steps = block_steps(volume)
     outside = _bright_blocks(volume, body, steps)
     if outside is None:
@@ -149,7 +152,7 @@ def one_scale(volumes: Sequence[Volume], body: Volume) -> Iterator[Finding]:
 
 
 def _bright_blocks(volume: Volume, body: Volume, steps: list[int]) -> Mask | None:
-    """Blocks outside the body, and not near it, as bright as the body; None for an image without a body."""
+    """Blocks before or beside the body, not near it, as bright as it is; None for an image without a body."""
     from scipy import ndimage
 
     inside = _main_part(blocks(body.array, steps, np.logical_or), volume, steps)
@@ -158,7 +161,7 @@ def _bright_blocks(volume: Volume, body: Volume, steps: list[int]) -> Mask | Non
     peaks = blocks(volume.array, steps, np.maximum)
     level = BRIGHT * float(np.percentile(peaks[inside], 95))
     near = ndimage.distance_transform_edt(~inside, sampling=block_mm(volume, steps)) <= MARGIN_MM
-    bright: Mask = (peaks > level) & ~near
+    bright: Mask = (peaks > level) & ~near & ~behind(inside, volume)
     return bright
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from uptake.cohort.blocks import block_means, block_mm, block_steps, blocks
+from uptake.cohort.blocks import behind, block_means, block_mm, block_steps, blocks
 from uptake.cohort.checks import Finding, Status
 from uptake.volume import Volume
 
@@ -39,7 +39,7 @@ def ghosts(volumes: Sequence[Volume], body: Volume) -> Iterator[Finding]:
     steps = block_steps(body)
     inside = blocks(body.array, steps, np.logical_or)
     edges = block_mm(body, steps)
-    air = _air(inside, edges) & ~_behind(inside, body)
+    air = _air(inside, edges) & ~behind(inside, body)
     if not inside.any() or not air.any():
         return
     best = []
@@ -69,15 +69,6 @@ def _air(inside: Bool, edges_mm: list[float]) -> Bool:
             along = np.moveaxis(air, axis, 0)
             along[:margin] = along[len(along) - margin :] = False
     return air
-
-
-def _behind(inside: Bool, body: Volume) -> Bool:
-    """Blocks with body in front of them: lung and what suppression left of the chest are no air."""
-    axis = int(np.argmax(np.abs(body.grid.direction[1])))
-    forwards = body.grid.direction[1, axis] > 0
-    ordered = np.flip(inside, axis) if forwards else inside
-    seen: Bool = np.logical_or.accumulate(ordered, axis=axis)
-    return np.flip(seen, axis) if forwards else seen
 
 
 def _best(signal: Floats, air: Bool, body: Floats, axis: int, nearest: float) -> tuple[float, float]:
