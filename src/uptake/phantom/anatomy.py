@@ -267,7 +267,7 @@ def _fine(frame: Frame, body: Body) -> dict[Tissue, Float]:
     where = _inside(everywhere, chest > 0)
     if where is not None:
         for tissue, share in _behind(part_of(frame, where), body, width).items():
-            result[tissue][where] = chest[where] * share
+            result[tissue][where] += chest[where] * share
     for node in body.nodes:
         _put_node(result, frame, node, width)
     return result
@@ -313,7 +313,8 @@ def _behind(frame: Frame, body: Body, width: float) -> dict[Tissue, Float]:
     # Its fibres run to the shoulder, with fat between their bundles.
     bundles = np.clip(1 - np.abs(body.fibres.on(frame)) / np.float32(0.3), 0, 1)
     muscle *= 1 - np.float32(0.5) * bundles
-    below = deep - (top + thick + np.clip(2.5 + 2 * rough, 1, 8))
+    gap = np.clip(2.5 + 2 * rough, 1, 8)
+    below = deep - (top + thick + gap)
     wall = step(below, width)
     # Ribs run down to the front, no two alike; their marrow is fatty.
     phase = (frame.z + 0.5 * frame.x - 0.3 * frame.y) / np.float32(27) + np.float32(0.22) * body.faint.on(frame)
@@ -326,7 +327,12 @@ def _behind(frame: Frame, body: Body, width: float) -> dict[Tissue, Float]:
         heart = lung * step(body.heart.depth_mm(frame.x, frame.y, frame.z) + 2 * rough, 6.0)
     muscle *= 1 - lung
     fat = 1 - lung - muscle
-    return {Tissue.LUNG: lung - heart, Tissue.HEART: heart, Tissue.RIB: fat, Tissue.MUSCLE: muscle}
+    # What lies before the first muscle still belongs to the breast.
+    before = fat * step(top + np.where(thick > 1, 0, gap) - deep, width)
+    return {
+        Tissue.LUNG: lung - heart, Tissue.HEART: heart, Tissue.MUSCLE: muscle, Tissue.FAT: before,
+        Tissue.RIB: fat - before,
+    }  # fmt: skip
 
 
 def _radius(x: Points, y: Points, z: Points, breast: Breast) -> Points:
