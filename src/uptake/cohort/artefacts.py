@@ -38,9 +38,9 @@ AMID, SHELL_MM = 4.0, (4.0, 10.0)
 """Three quarters of what lies 4 to 10 mm from a void are at least so many times the median of air. Of flawless phantoms
 dark places have 2.2 at most, of those with a clip 6.5 at least."""
 
-SEAM = 0.22
-"""Of the body's mean: a step between two neighbouring planes, over and above those around it. Two real studies have at
-most 0.20, still phantoms 0.19; tissue folded in gives 0.25-0.6."""
+SEAM = 0.27
+"""Of the body's mean: a step up between two neighbouring planes, over and above those around it. Two real studies have
+at most 0.07, 75 of 76 flawless small phantoms 0.26; tissue folded in gives up to 0.65."""
 
 OUTER = 0.3
 """Of the images' width: what is folded in lies at their border."""
@@ -68,11 +68,17 @@ def bright_outside(volume: Volume, body: Volume) -> Iterator[Finding]:
 
 
 def folded_in(volume: Volume, body: Volume) -> Iterator[Finding]:
-    """A straight edge across the body near the border of the images; nothing to say of an image without a body."""
+    """A straight edge across the body near the border of the images; nothing to say of an image without a body.
+
+    From front to back nothing is looked for: breasts are not phase-encoded that way, for the heart would smear over
+    them.
+    """
     if not body.array.any():
         return
     level = float(volume.array[body.array].mean(dtype=np.float64))
-    steps = [_step(volume.array, body.array, axis) / level for axis in range(3)] if level > 0 else [0.0]
+    front_to_back = int(np.argmax(np.abs(volume.grid.direction[1])))
+    axes = [axis for axis in range(3) if axis != front_to_back]
+    steps = [_step(volume.array, body.array, axis) / level for axis in axes] if level > 0 else [0.0]
     largest = max(steps)
     status: Status = "warn" if largest > SEAM else "pass"
     found = f"largest step across the body between two planes {100 * largest:.0f} % of its mean"
