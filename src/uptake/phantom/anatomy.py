@@ -300,7 +300,8 @@ def _gland_share(score: Float, fine: Float, strands: Float, veined: float) -> Fl
     """Gland with fat running through it, and wisps around it that thin out along strands and creases."""
     gland = step(score, 0.3) * (1 - np.float32(veined) * np.clip(np.float32(0.4) - fine, 0, 1))
     crease = np.clip(1 - np.abs(strands - 2 * fine) / np.float32(0.4), 0, 1)
-    return np.maximum(gland, np.clip(np.float32(0.9) + score / np.float32(1.8), 0, 0.9) * crease**2)
+    wisps = np.clip(np.float32(0.9) + score / np.float32(1.8), 0, 0.9) * crease**2
+    return np.asarray(np.maximum(gland, wisps), dtype=np.float32)
 
 
 def _behind(frame: Frame, body: Body, width: float) -> dict[Tissue, Float]:
