@@ -1,12 +1,14 @@
 """How near the phantoms come to real studies: docs/phantom-realism.md and its drawings.
 
     python benchmarks/phantom.py --real FOLDER... [--histograms published_histograms.csv] [--cases 8] [--docs docs]
+    python benchmarks/phantom.py --real FOLDER... --look FILE
 
 Real studies (DICOM folders, not part of the project) and phantoms go through the same measurements: breast mask, N4,
 FTV by the study's rule, gland and fat at least 10 mm from it. Compared are intensities, PE and SER in each, noise,
-edge spectrum and the bands of SER. A distance is the first Wasserstein distance between a phantom's distribution and
-a real one, in units of the real one's interquartile range. No pixel of a real study is written anywhere: percentiles
-and histograms over whole tissues only.
+edge spectrum and the bands of SER. `--look` writes five phantoms and the real studies as one picture (pixels of real
+studies: not for the project). A distance is the first Wasserstein distance between a phantom's distribution and
+a real one, in units of the real one's interquartile range. Nothing else holds a pixel of a real study: percentiles and
+histograms over whole tissues only.
 """
 
 from __future__ import annotations
@@ -25,9 +27,12 @@ from scipy import ndimage, stats
 from uptake.io.dicom.read import read_study
 from uptake.io.dicom.scan import scan
 from uptake.phantom import Phantom, make
-from uptake.phantom.anatomy import draw_breast
-from uptake.phantom.lesion import draw_lesion, longest_diameter_mm, occupancy, spread
-from uptake.phantom.model import STV_REACH_MM
+from uptake.phantom.anatomy import draw_breast, draw_surface
+from uptake.phantom.fields import region_of
+from uptake.phantom.foci import longest_diameter_mm, occupancy, spread
+from uptake.phantom.frames import frame_of, view_grid
+from uptake.phantom.lesion import draw_lesion
+from uptake.phantom.model import STV_REACH_MM, stream
 from uptake.preprocess.bias import corrected, estimate_fields
 from uptake.preprocess.breast import Part, breast_mask
 from uptake.report.svg import tag
@@ -37,14 +42,15 @@ from uptake.tumour.ftv import Ftv, functional_tumour_volume, thresholds
 from uptake.tumour.parenchyma import Breasts, Parenchyma, background_enhancement
 from uptake.tumour.phases import Timing, choose_phases
 from uptake.tumour.voi import Voi, choose_voi
-from uptake.volume import Array, Grid, Volume
+from uptake.volume import Array, Volume
 
+Size = tuple[float, int, float, float, float]
 TISSUES = ("gland", "fat", "FTV")
 MAPS = ("intensity", "PE %", "SER")
 SNR_RANGE = (12.0, 26.0)
+LOOK_SEEDS = (8, 11, 20, 22, 23)
 COLOURS = ("#c0392b", "#2471a3")
 LIMITS = {"intensity": (0.0, 2.0), "PE %": (-50.0, 200.0), "SER": (0.0, 2.0)}
-SIZE_GRID = Grid((150, 150, 60), np.array([[0, 0, 2.0, 26], [-1.2, 0, 0, 110], [0, 1.2, 0, -90], [0, 0, 0, 1]]))
 INTRODUCTION = """# How near the phantoms come to real studies
 
 <!-- Written by benchmarks/phantom.py. Change the phantom, not this page. -->
@@ -72,8 +78,12 @@ First post-contrast phase, 128 bins over the range of the STV's own values, as i
 are drawn by experts; their histograms are known from the published counts."""
 SIZES = """## Lesions
 
-{sizes} drawn lesions on a grid of 1.2 x 1.2 x 2 mm, not cut off at skin and chest. Real: volumes and pieces of 160
-expert STVs, diameters of the clinical records."""
+{sizes} drawn lesions on the grids of their studies (sagittal, GE), cut off at skin and chest, as `stv` and `lesion` of
+the phantoms of these seeds have them. Real: volumes and pieces of 160 expert STVs, diameters of the clinical records.
+
+![Volumes of the STV and longest diameters, cumulated: real ones red, phantoms grey](images/phantom-lesions.svg)"""
+REAL_DIAMETERS_MM = {5: 25, 25: 47, 50: 65, 75: 85, 95: 114}
+"""Percentiles of MRI LD Baseline, 219 patients of I-SPY 1's clinical workbook."""
 POINTS = (5, 25, 50, 75, 95)
 LEAST_LATE_PE = 15.0
 """SER outside the FTV is taken where the late phase has at least this PE: below, it is a ratio of noises."""
@@ -101,8 +111,12 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=8)
     parser.add_argument("--sizes", type=int, default=100, help="phantoms whose lesions are measured for the sizes")
     parser.add_argument("--docs", type=Path)
+    parser.add_argument("--look", type=Path, help="a PNG of five phantoms and the real studies, to be judged by eye")
     parser.add_argument("--jobs", type=int, default=2)
     given = parser.parse_args()
+    if given.look:
+        look(given.real, given.look)
+        return
     with ProcessPoolExecutor(given.jobs) as pool:
         waiting = [pool.submit(real_study, folder) for folder in given.real]
         made = [pool.submit(phantom_study, seed) for seed in range(1, given.cases + 1)]
@@ -115,14 +129,17 @@ def main() -> None:
     page = [INTRODUCTION.format(cases=given.cases), distances(real, phantoms), SCALARS, scalar_table(real, phantoms)]
     if given.histograms:
         page += [HISTOGRAMS, histogram_table(given.histograms, shapes)]
-    if given.sizes:
-        page += [SIZES.format(sizes=given.sizes), size_table(lesions)]
+    if given.sizes and given.histograms:
+        published = real_sizes(given.histograms)
+        page += [SIZES.format(sizes=given.sizes), size_table(lesions, published)]
     text = "\n\n".join(page) + "\n"
     print(text)
     if given.docs:
         (given.docs / "phantom-realism.md").write_text(text)
         (given.docs / "images" / "phantom-histograms.svg").write_text(histograms_svg(real, phantoms))
         (given.docs / "images" / "phantom-spectrum.svg").write_text(spectrum_svg(real, phantoms))
+        if given.sizes and given.histograms:
+            (given.docs / "images" / "phantom-lesions.svg").write_text(lesions_svg(lesions, published))
 
 
 def real_study(folder: Path) -> Measured:
@@ -135,6 +152,33 @@ def phantom_study(seed: int) -> tuple[Measured, dict[str, float]]:
     """A phantom with a noise level drawn as the real ones have it, and the shape of its STV's histogram."""
     phantom = make(seed=seed, snr=float(np.random.default_rng(seed).uniform(*SNR_RANGE)))
     return measured(phantom.study, f"phantom {seed}"), shape_of(np.bincount(_bins(phantom), minlength=128))
+
+
+def look(folders: Sequence[Path], target: Path) -> None:
+    """A row per study: before contrast, early, their difference; through the VOI's middle, then 12 slices aside."""
+    from PIL import Image
+
+    studies = [read_study(source, source.patient_id) for folder in folders for source in scan([folder]).studies]
+    studies += [
+        make(seed=seed, snr=float(np.random.default_rng(seed).uniform(*SNR_RANGE))).study for seed in LOOK_SEEDS
+    ]
+    rows = []
+    for study in studies:
+        voi = study.acquisition.recorded.voi
+        count = study.grid.shape[2]
+        middle = (voi.start[2] + voi.end[2]) // 2 if voi else count // 2
+        aside = middle + 12 if middle < count // 2 else middle - 12
+        rows.append(np.hstack([tile for k in (middle, aside) for tile in _tiles(study, k)]))
+    Image.fromarray(np.vstack(rows)).save(target)
+
+
+def _tiles(study: Study, k: int) -> list[Array]:
+    pre, early = (
+        study.volumes[n].array.astype(np.float64) for n in (study.acquisition.recorded.phase_indices or (0, 1))[:2]
+    )
+    top = np.percentile(early, 99.5)
+    pairs = ((pre, 0.8 * top), (early, top), (early - pre, 0.7 * top))
+    return [(255 * np.clip(image[:, :, k] / level, 0, 1) ** 0.8).T[::-1].astype(np.uint8) for image, level in pairs]
 
 
 def measured(study: Study, name: str) -> Measured:
@@ -234,30 +278,86 @@ def histogram_table(path: Path, shapes: Sequence[dict[str, float]]) -> str:
     return "\n".join(rows)
 
 
-def lesion_size(seed: int) -> tuple[float, int, float, float]:
-    """STV in cc, its pieces, the share of the largest, the longest diameter of all disease in mm."""
-    rng = np.random.default_rng(seed)
-    lesion = draw_lesion(draw_breast(1, rng), "any", rng)
-    found = occupancy(SIZE_GRID, lesion, None, STV_REACH_MM)
-    stv, whole = (spread(part, found.where, SIZE_GRID.shape) >= 0.5 for part in (found.stv, found.lesion))
+def lesion_size(seed: int) -> Size:
+    """STV in cc, its pieces, the share of the largest, mm3 beside it, longest diameter of all disease in mm.
+
+    Those of `make(seed=seed)`, without rendering anything but the lesion.
+    """
+    rng = stream(seed, "plan")
+    side = int(rng.choice((-1, 1)))
+    frame = frame_of(view_grid("sagittal", "full", side, rng, "ge"))
+    breast = draw_breast(side, rng)
+    surface = draw_surface(region_of(frame, 12.0), (breast,), stream(seed, "anatomy"))
+    found = occupancy(frame.grid, draw_lesion(breast, "any", stream(seed, "lesion")), surface, STV_REACH_MM)
+    stv, whole = (spread(part, found.where, frame.grid.shape) >= 0.5 for part in (found.stv, found.lesion))
     labels, number = ndimage.label(stv)
-    largest = np.bincount(labels.ravel())[1:].max() / stv.sum() if number else 1.0
-    volume = stv.sum() * SIZE_GRID.voxel_volume_mm3 / 1000
-    return float(volume), int(number), float(largest), longest_diameter_mm(whole, SIZE_GRID)
+    sizes = np.bincount(labels.ravel())[1:] * frame.grid.voxel_volume_mm3
+    largest = float(sizes.max()) if number else 0.0
+    total = float(sizes.sum())
+    return (
+        total / 1000,
+        int(number),
+        largest / max(total, 1e-9),
+        total - largest,
+        longest_diameter_mm(whole, frame.grid),
+    )
 
 
-def size_table(lesions: Sequence[tuple[float, int, float, float]]) -> str:
+def real_sizes(path: Path) -> tuple[Array, Array, Array]:
+    """STV in cc, share of its largest piece, mm3 beside it, of the published cohort."""
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    cc, voxels, largest, one = (
+        np.array([float(row[name]) for row in rows])
+        for name in ("stv_mm3", "stv_voxels", "largest_component_voxels", "voxel_mm3")
+    )
+    return cc / 1000, largest / voxels, (voxels - largest) * one
+
+
+def size_table(lesions: Sequence[Size], real: tuple[Array, Array, Array]) -> str:
     """Volumes, pieces and diameters of lesions against the published cohort."""
-    volumes, pieces, largest, diameters = (np.array(column) for column in zip(*lesions, strict=True))
-    several = 100 * float((pieces > 1).mean())
+    volumes, pieces, largest, beside, diameters = (np.array(column) for column in zip(*lesions, strict=True))
+    real_cc, real_largest, real_beside = real
     lines = [
-        ("STV, cc, 5-25-50-75-95 %", "1.9 6.2 13.6 43.7 122", volumes),
-        ("largest piece of the STV, share", "0.75 0.97 0.997 1 1", largest),
-        ("longest diameter of all disease, mm", "25 47 65 85 114", diameters),
+        ("STV, cc, 5-25-50-75-95 %", _five(real_cc), _five(volumes)),
+        ("largest piece of the STV, share", _five(real_largest), _five(largest)),
+        ("other pieces where there are any, cubic mm", _five(real_beside[real_beside > 0]), _five(beside[pieces > 1])),
+        ("longest diameter of all disease, mm", " ".join(map(str, REAL_DIAMETERS_MM.values())), _five(diameters)),
     ]
-    rows = ["| | real | phantoms |", "|---|---|---|", f"| more than one piece, % | 66 | {several:.0f} |"]
-    rows += [f"| {a} | {b} | " + " ".join(f"{p:.3g}" for p in np.percentile(c, POINTS)) + " |" for a, b, c in lines]
-    return "\n".join(rows)
+    rows = ["| | real | phantoms |", "|---|---|---|"]
+    rows.append(f"| more than one piece, % | {100 * np.mean(real_beside > 0):.0f} | {100 * np.mean(pieces > 1):.0f} |")
+    return "\n".join(rows + [f"| {name} | {theirs} | {ours} |" for name, theirs, ours in lines])
+
+
+def _five(values: Array) -> str:
+    return " ".join(f"{p:.3g}" for p in np.percentile(values, POINTS))
+
+
+def lesions_svg(lesions: Sequence[Size], real: tuple[Array, Array, Array]) -> str:
+    """Volumes (log10 cc) and longest diameters, cumulated."""
+    volumes, _, _, _, diameters = (np.array(column) for column in zip(*lesions, strict=True))
+    known = np.array(list(REAL_DIAMETERS_MM.values()), dtype=float), np.array(list(REAL_DIAMETERS_MM)) / 100
+    panels = [
+        _panel(
+            [_cumulated(np.log10(volumes), "#9a9a9a"), _cumulated(np.log10(real[0]), COLOURS[0])],
+            (-0.5, 3.0),
+            "STV, log10 cc",
+            (0, 0),
+            450,
+        ),
+        _panel(
+            [_cumulated(diameters, "#9a9a9a"), (known[0], 4.5 * known[1], COLOURS[0], 2.2)],
+            (0.0, 160.0),
+            "longest diameter of all disease, mm",
+            (450, 0),
+            450,
+        ),
+    ]
+    return _svg(900, 230, panels, [(COLOURS[0], "I-SPY 1"), ("#9a9a9a", "phantoms")])
+
+
+def _cumulated(values: Array, colour: str) -> tuple[Array, Array, str, float]:
+    return np.sort(values), 4.5 * (np.arange(values.size) + 0.5) / values.size, colour, 2.2
 
 
 def histograms_svg(real: Sequence[Measured], phantoms: Sequence[Measured]) -> str:
@@ -270,7 +370,7 @@ def histograms_svg(real: Sequence[Measured], phantoms: Sequence[Measured]) -> st
             lines += [(study.samples[key], colour, 2.2) for study, colour in zip(real, COLOURS, strict=False)]
             curves = [(*_density(values, limits), colour, width) for values, colour, width in lines]
             parts.append(_panel(curves, limits, f"{name}, {tissue}", (column * 300, row * 200)))
-    return _svg(900, 630, parts, real)
+    return _svg(900, 630, parts, _keys(real))
 
 
 def spectrum_svg(real: Sequence[Measured], phantoms: Sequence[Measured]) -> str:
@@ -281,7 +381,7 @@ def spectrum_svg(real: Sequence[Measured], phantoms: Sequence[Measured]) -> str:
         curves = [(place, study.spectrum[axis] + 4.5, "#9a9a9a", 1.0) for study in phantoms]
         curves += [(place, study.spectrum[axis] + 4.5, c, 2.2) for study, c in zip(real, COLOURS, strict=False)]
         parts.append(_panel(curves, (0.0, 0.5), f"log10 power, {axis} (cycles per voxel)", (column * 450, 0), 450))
-    return _svg(900, 230, parts, real)
+    return _svg(900, 230, parts, _keys(real))
 
 
 def line(study: Measured) -> str:
@@ -335,8 +435,11 @@ def _panel(
     return Markup("").join(drawn)
 
 
-def _svg(width: int, height: int, parts: Sequence[Markup], real: Sequence[Measured]) -> str:
-    keys = [*zip(COLOURS, (study.name for study in real), strict=False), ("#9a9a9a", "phantoms")]
+def _keys(real: Sequence[Measured]) -> list[tuple[str, str]]:
+    return [*zip(COLOURS, (study.name for study in real), strict=False), ("#9a9a9a", "phantoms")]
+
+
+def _svg(width: int, height: int, parts: Sequence[Markup], keys: Sequence[tuple[str, str]]) -> str:
     legend = [
         tag("text", name, x=20 + 170 * n, y=height - 8, fill=colour, font_size=13)
         for n, (colour, name) in enumerate(keys)

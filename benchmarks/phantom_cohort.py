@@ -6,16 +6,20 @@ Writes the phantoms (small unless --size full), runs them and prints a table in 
 ones, cases whose phases are in order (the voxels of every phase equal the phantom's), and the error of both volumes in
 percent of the noise-free one. Errors are given over cases of at least --least voxels: a voxel is 5 % of twenty.
 --direct leaves files and `uptake run` out and applies the rule to the noisy phases as they are made: the same counts,
-for the files hold the same voxels, in a fraction of the time.
+for the files hold the same voxels, in a fraction of the time. The worst cases are listed. While `uptake run` works, the
+memory of its processes is looked at every second (Linux): the largest in each quarter of the time is printed.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import os
 import resource
 import tempfile
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +37,7 @@ from uptake.phantom import make
 class Case:
     """One phantom: whose habit, whether it is there with its phases in order, both volumes true and found."""
 
+    name: str
     habit: str
     found: bool
     in_order: bool
@@ -67,7 +72,8 @@ def measured(scratch: Path, asked: argparse.Namespace, snr: float) -> list[Case]
     dicom, cohort = scratch / "dicom", scratch / "cohort"
     kind = {"vendor": asked.vendor, "view": asked.view, "size": asked.size, "snr": snr, "motion": asked.motion}
     verbs.phantom(dicom, cases=asked.cases, seed=asked.seed, jobs=asked.jobs, **kind)
-    uptake.run(dicom, cohort, jobs=asked.jobs)
+    with memory_watched():
+        uptake.run(dicom, cohort, jobs=asked.jobs)
     counted = {row["case_id"]: row for row in rows(cohort / "tables/ftv.csv")}
     return [compared(row, counted.get(row["case_id"]), cohort) for row in rows(dicom / "truth.csv")]
 
@@ -81,16 +87,18 @@ def directly(asked: argparse.Namespace, snr: float) -> list[Case]:
         phantom = make(seed=seed, case_id=case_id, **kind)
         true, counted = (ftv_of(study).numbers for study in (phantom.clean, phantom.study))
         pe, ser = ((getattr(true, name), getattr(counted, name)) for name in ("ftv_pe_voxels", "ftv_ser_voxels"))
-        found.append(Case(vendor, True, True, pe, ser))
+        found.append(Case(case_id, vendor, True, True, pe, ser))
     return found
 
 
 def compared(truth: dict[str, str], counted: dict[str, str] | None, cohort: Path) -> Case:
     habit = " ".join((truth["vendor"], truth["habits"])).strip()
     if counted is None or not counted["ftv_pe_voxels"]:
-        return Case(habit, False, False, (int(truth["ftv_pe_voxels"]), 0), (int(truth["ftv_ser_voxels"]), 0))
+        return Case(
+            truth["case_id"], habit, False, False, (int(truth["ftv_pe_voxels"]), 0), (int(truth["ftv_ser_voxels"]), 0)
+        )
     pe, ser = ((int(truth[name]), int(counted[name])) for name in ("ftv_pe_voxels", "ftv_ser_voxels"))
-    return Case(habit, True, in_order(truth, cohort), pe, ser)
+    return Case(truth["case_id"], habit, True, in_order(truth, cohort), pe, ser)
 
 
 def in_order(truth: dict[str, str], cohort: Path) -> bool:
@@ -118,6 +126,9 @@ def show(cases: list[Case], least: int, files: bool) -> None:
         pe, ser = (words([getattr(case, name) for case in group if case.found], least) for name in ("pe", "ser"))
         counts = (lost, ordered) if files else ("no files", "no files")
         print(f"| {habit} | {len(group)} | {counts[0]} | {counts[1]} | {pe} | {ser} |", flush=True)
+    print("\nLargest errors by PE, true and found voxels:")
+    for case in sorted(cases, key=lambda case: -abs(case.pe[1] - case.pe[0]) / max(case.pe[0], 1))[:10]:
+        print(f"{case.name} {case.habit}: {case.pe[0]} {case.pe[1]}")
 
 
 def words(pairs: Sequence[tuple[int, int]], least: int) -> str:
@@ -131,6 +142,43 @@ def words(pairs: Sequence[tuple[int, int]], least: int) -> str:
         f"{np.median(size):.1f}, {np.percentile(size, 95):.1f}, {size.max():.1f} % "
         f"(mean {errors.mean():+.1f} %; {within} of {size.size} within 5 %)"
     )
+
+
+@contextmanager
+def memory_watched() -> Iterator[None]:
+    """Prints the largest resident memory of this process and its children in each quarter of what is done inside."""
+    seen: list[float] = []
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.wait(1.0):
+            seen.append(sum(resident_mib(pid) for pid in family(os.getpid())))
+
+    watcher = threading.Thread(target=look, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watcher.join()
+        quarters = [f"{part.max():.0f}" for part in np.array_split(np.array(seen), 4) if part.size]
+        print(f"largest memory of the run's processes by quarter of the time, MiB: {' '.join(quarters)}", flush=True)
+
+
+def family(pid: int) -> list[int]:
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return [pid]
+    return [pid, *(one for child in children for one in family(int(child)))]
+
+
+def resident_mib(pid: int) -> float:
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except (OSError, IndexError):
+        return 0.0
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def rows(path: Path) -> list[dict[str, str]]:

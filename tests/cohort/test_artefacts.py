@@ -33,7 +33,7 @@ def test_a_clean_phantom_has_no_artefact(phantom: Phantom) -> None:
     early = phantom.study.volumes[1]
     breast = phantom.tissue.with_array(np.isin(phantom.tissue.array, (1, 2, 3, 6, 7)))
     assert state(bright_outside(early, body(phantom))) == ["pass"]
-    assert state(signal_void(phantom.study.volumes[0], breast, body(phantom))) == ["pass"]
+    assert state(signal_void(phantom.study.volumes, breast, body(phantom))) == ["pass"]
     assert state(one_scale(phantom.study.volumes, body(phantom))) == ["pass"]
 
 
@@ -57,13 +57,48 @@ def test_bright_artefacts_in_air_are_found_also_where_the_body_mask_swallowed_th
     assert state(bright_outside(spoiled, swallowed)) == ["warn"]
 
 
+def test_a_heart_that_lights_up_behind_the_chest_is_no_artefact() -> None:
+    """A plate of body with a bright box 60 mm behind it; before it the same box is one."""
+    grid = Grid((40, 60, 20), np.diag((3.0, 3.0, 4.0, 1.0)))
+    across, forward, _ = np.indices(grid.shape)
+    plate = (forward >= 28) & (forward < 34) & (across > 4)
+    for start, expected in ((4, "pass"), (50, "warn")):
+        box = (forward >= start) & (forward < start + 6) & (across >= 15) & (across < 25)
+        image = Volume(np.where(plate | box, 100.0, 1.0), grid)
+        assert state(bright_outside(image, Volume(plate, grid))) == [expected]
+
+
 def test_a_void_in_the_gland_is_found(phantom: Phantom) -> None:
     pre = phantom.study.volumes[0]
     breast = phantom.tissue.with_array(np.isin(phantom.tissue.array, (1, 2, 3, 6, 7)))
     gland = np.argwhere(phantom.lesion.array)
     put = ball(pre.grid, gland.mean(axis=0), 11.0)
     air = np.random.default_rng(0).choice(pre.array[phantom.tissue.array == 0], pre.array.shape)
-    assert state(signal_void(pre.with_array(np.where(put, air, pre.array)), breast, body(phantom))) == ["warn"]
+    assert state(signal_void([pre.with_array(np.where(put, air, pre.array))], breast, body(phantom))) == ["warn"]
+
+
+def test_a_dark_place_amid_dark_fat_is_no_void() -> None:
+    """A box of signal 100 with an empty cube of 9 mm in it; then the same in fat that is no more than twice the air."""
+    grid = Grid((40, 40, 40), np.diag((3.0, 3.0, 3.0, 1.0)))
+    index = np.indices(grid.shape)
+    inside, hole = ((np.abs(index - 20) <= half).all(axis=0) for half in (12, 1))
+    air = 10 + np.random.default_rng(0).uniform(-1, 1, grid.shape)
+    breast = Volume(inside, grid)
+    (around,) = signal_void([Volume(np.where(inside & ~hole, 100, air), grid)], breast, breast)
+    assert around.status == "warn"
+    assert around.found.endswith("0.73 cc")
+    fat = (np.abs(index - 20) <= 6).all(axis=0)
+    (dim,) = signal_void([Volume(np.where(hole | ~inside, air, np.where(fat, 20, 100)), grid)], breast, breast)
+    assert dim.status == "pass"
+
+
+def test_what_is_dark_in_one_phase_only_is_no_void() -> None:
+    grid = Grid((40, 40, 40), np.diag((3.0, 3.0, 3.0, 1.0)))
+    index = np.indices(grid.shape)
+    inside, hole = ((np.abs(index - 20) <= half).all(axis=0) for half in (12, 1))
+    breast = Volume(inside, grid)
+    before, after = (Volume(np.where(inside & ~gap, 100.0, 10.0), grid) for gap in (hole, np.zeros_like(hole)))
+    assert state(signal_void([before, after], breast, breast)) == ["pass"]
 
 
 def test_of_fat_in_the_noise_no_void_is_claimed(phantom: Phantom) -> None:
@@ -71,7 +106,7 @@ def test_of_fat_in_the_noise_no_void_is_claimed(phantom: Phantom) -> None:
     breast = phantom.tissue.with_array(np.isin(phantom.tissue.array, (1, 2, 3, 6, 7)))
     air = np.random.default_rng(0).choice(pre.array[phantom.tissue.array == 0], pre.array.shape)
     dark = pre.with_array(np.where(phantom.tissue.array == 1, air, pre.array))
-    assert state(signal_void(dark, breast, body(phantom))) == []
+    assert state(signal_void([dark], breast, body(phantom))) == []
 
 
 def test_a_phase_in_another_unit_is_a_warning(phantom: Phantom) -> None:
@@ -83,7 +118,7 @@ def test_nothing_is_said_without_a_body_or_a_breast(phantom: Phantom) -> None:
     pre = phantom.study.volumes[0]
     nothing = pre.with_array(np.zeros(pre.array.shape, bool))
     assert state(bright_outside(pre, nothing)) == []
-    assert state(signal_void(pre, nothing, nothing)) == []
+    assert state(signal_void([pre], nothing, nothing)) == []
     assert state(one_scale((pre, pre), nothing)) == []
 
 

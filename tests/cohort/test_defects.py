@@ -28,22 +28,19 @@ def findings(phantom: Phantom) -> Iterator[Finding]:
     yield from ghosts(phantom.study.volumes, body)
     yield from bright_outside(early, body)
     yield from folded_in(pre, body)
-    yield from signal_void(pre, breast, body)
+    yield from signal_void(phantom.study.volumes, breast, body)
 
 
 def warnings(phantom: Phantom) -> set[str]:
     return {finding.check for finding in findings(phantom) if finding.status != "pass"}
 
 
-def test_a_flawless_phantom_passes() -> None:
-    assert warnings(make(seed=2, size="small")) == set()
-
-
-def test_a_flawless_axial_phantom_passes_but_for_voids() -> None:
-    """Its coarse voxels mix suppressed fat with air, and fat lobules then look empty."""
-    assert warnings(make(seed=2, size="small", view="axial")) <= {"signal void"}
+@pytest.mark.parametrize("view", ["sagittal", "axial"])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_flawless_phantom_passes(view: str, seed: int) -> None:
+    assert warnings(make(seed=seed, size="small", view=view)) == set()
 
 
 @pytest.mark.parametrize("defect", CHECKS)
 def test_a_defect_is_found_by_its_check(defect: str) -> None:
-    assert CHECKS[defect] in warnings(make(seed=2, size="small", defects=(defect,)))
+    assert CHECKS[defect] in warnings(make(seed=3, size="small", defects=(defect,)))

@@ -51,6 +51,14 @@ def test_a_haze_around_the_body_is_no_ghost() -> None:
     assert status(noisy(100.0 * ball() + 20 * np.exp(-distance / 25))) == ["pass"]
 
 
+def test_a_heart_behind_the_body_is_no_ghost() -> None:
+    """What looks like the body moved backwards lies where its lung and heart are; moved forwards it is a ghost."""
+    image, far = 100.0 * ball(), GRID.shape[1] // 3
+    forwards, backwards = (image + 0.3 * np.roll(image, shift, 1) for shift in (far, -far))
+    assert status(noisy(backwards)) == ["pass"]
+    assert status(noisy(forwards)) == ["warn"]
+
+
 def test_nothing_is_said_without_a_body_or_without_air() -> None:
     image = noisy(100.0 * ball())
     assert list(ghosts([image], image.with_array(np.zeros(GRID.shape, bool)))) == []

@@ -4,7 +4,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from uptake.phantom.frames import IN_PLANE_MM, STEP_MM, averaged, frame_of, supersampled, view_grid
+from uptake.phantom.frames import IN_PLANE_MM, STEP_MM, averaged, frame_of, part_of, supersampled, view_grid
 from uptake.volume import Grid
 
 SPACING = (2.0, 3.0, 4.0)
@@ -80,3 +80,12 @@ def test_every_vendor_has_its_own_geometry(vendor: str) -> None:
         grid = view_grid("sagittal", "full", 1, np.random.default_rng(seed), vendor)  # type: ignore[arg-type]
         assert any(grid.spacing_mm[0] == pytest.approx(known) for known in IN_PLANE_MM[vendor])  # type: ignore[index]
         assert any(grid.spacing_mm[2] == pytest.approx(known) for known in STEP_MM[vendor])  # type: ignore[index]
+
+
+def test_a_part_of_a_frame_is_the_frame_of_that_part() -> None:
+    grid = turned(axial())
+    where = (slice(2, 7), slice(0, 5), slice(3, 9))
+    part, whole = part_of(frame_of(grid), where), frame_of(grid)
+    for cut, line in ((part.x, whole.x), (part.y, whole.y), (part.z, whole.z)):
+        np.testing.assert_array_equal(np.broadcast_to(cut, part.grid.shape), np.broadcast_to(line, grid.shape)[where])
+    np.testing.assert_allclose(part.grid.to_world((1, 1, 1)), grid.to_world((3, 1, 4)))

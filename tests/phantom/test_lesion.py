@@ -1,21 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import ndimage
 
 from uptake.phantom.anatomy import draw_breast
 from uptake.phantom.fields import Field
-from uptake.phantom.lesion import (
-    KINDS,
-    Ball,
-    Focus,
-    Lesion,
-    draw_lesion,
-    longest_diameter_mm,
-    occupancy,
-    spread,
-)
+from uptake.phantom.foci import Ball, Focus, Lesion, longest_diameter_mm, occupancy, spread
+from uptake.phantom.lesion import KINDS, draw_lesion
 from uptake.phantom.tubes import Tube
 from uptake.volume import Grid
 
@@ -28,7 +22,7 @@ def ball(centre: tuple[float, float, float], radius: float, gap: float = 0.0, ri
 
 
 def lesion(*foci: Focus) -> Lesion:
-    return Lesion("mass", foci, NOTHING, NOTHING, NOTHING)
+    return Lesion("mass", foci, NOTHING, NOTHING, NOTHING, NOTHING)
 
 
 def made(*foci: Focus) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -64,6 +58,26 @@ def test_the_stv_has_the_near_satellite_and_not_the_far_one() -> None:
     assert (whole - stv).sum() * GRID.voxel_volume_mm3 == pytest.approx(4 / 3 * np.pi * 125, rel=0.03)
     assert ndimage.label(whole > 0.5)[1] == 3
     assert ndimage.label(stv > 0.5)[1] == 2
+
+
+@pytest.mark.parametrize(("crumbs_mm3", "pieces"), [(400.0, 2), (650.0, 1)])
+def test_pieces_below_the_limit_beside_the_largest_are_no_part_of_a_focus(crumbs_mm3: float, pieces: int) -> None:
+    """A ball of 5 mm has 524 cubic mm. Left out, it holds less than half of any voxel."""
+    balls = (*ball((0, 0, -20), 10).balls, *ball((0, 0, 10), 5).balls)
+    whole, stv, _ = made(Focus(balls, crumbs_mm3=crumbs_mm3))
+    assert ndimage.label(stv >= 0.5)[1] == ndimage.label(whole >= 0.5)[1] == pieces
+
+
+def test_islands_of_gland_and_fat_are_in_the_lesion_but_not_in_its_tumour() -> None:
+    """Where the field of the islands is 0.84 or more they hold a fifth of space: SD 1, mean 0."""
+    values = np.where(np.arange(8) < 4, 5.0, -5.0)[:, None, None] * np.ones((1, 4, 4))
+    field = Field(values.astype(np.float32), (-70.0, -50.0, -50.0), (20.0, 30.0, 30.0))
+    found = occupancy(GRID, replace(lesion(ball((0, 0, 0), 12.0)), islands=field, spared=0.2), None, 20.0)
+    whole, tumour = (spread(part, found.where, GRID.shape) for part in (found.lesion, found.tumour))
+    x = GRID.to_world(np.argwhere(whole >= 0.99))[:, 0]
+    left, right = tumour[whole >= 0.99][x < -5], tumour[whole >= 0.99][x > 5]
+    assert left.max() == 0
+    assert right.min() >= 0.99
 
 
 def test_spicules_belong_to_the_mass() -> None:
@@ -105,7 +119,7 @@ def test_a_drawn_primary_has_the_volume_that_was_drawn(kind: str) -> None:
     for seed in range(3):
         rng = np.random.default_rng(seed)
         drawn = draw_lesion(draw_breast(1, rng), kind, rng)  # type: ignore[arg-type]
-        primary = Lesion(drawn.kind, (drawn.foci[0],), drawn.coarse, drawn.fine, drawn.clumps)
+        primary = Lesion(drawn.kind, (drawn.foci[0],), drawn.coarse, drawn.fine, drawn.clumps, drawn.islands)
         middle = drawn.foci[0].balls[0].centre_mm
         affine = np.diag((1.5, 1.5, 1.5, 1.0))
         affine[:3, 3] = middle - 75

@@ -54,7 +54,9 @@ def test_the_noise_has_the_asked_level_in_gland_before_contrast(view: str, snr: 
     gland = ndimage.binary_erosion(made.tissue.array == Tissue.GLAND)
     pre, clean = made.study.volumes[0].array[gland], made.clean.volumes[0].array[gland]
     assert pre.size > 200
-    assert clean.mean() / (pre - clean).std() == pytest.approx(snr, rel=0.1)
+    # The level is set on voxels of nothing but gland; those here hold some fat.
+    assert (pre - clean).std() == pytest.approx(made.sigma, rel=0.06)
+    assert clean.mean() / made.sigma == pytest.approx(snr, rel=0.15)
 
 
 def test_the_noise_differs_from_phase_to_phase(phantom: Phantom) -> None:

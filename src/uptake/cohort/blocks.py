@@ -40,3 +40,12 @@ def block_means(array: Array, steps: list[int]) -> npt.NDArray[np.float64]:
     sums = blocks(array.astype(np.float32, copy=False), steps, np.add)
     i, j, k = (np.minimum(step, n - np.arange(0, n, step)) for n, step in zip(array.shape, steps, strict=True))
     return np.asarray(sums / (i[:, None, None] * j[:, None] * k), dtype=np.float64)
+
+
+def behind(inside: npt.NDArray[np.bool_], volume: Volume) -> npt.NDArray[np.bool_]:
+    """Blocks of a body, and those with some of it in front of them (anterior): lung and heart, no air."""
+    axis = int(np.argmax(np.abs(volume.grid.direction[1])))
+    forwards = volume.grid.direction[1, axis] > 0
+    ordered = np.flip(inside, axis) if forwards else inside
+    seen: npt.NDArray[np.bool_] = np.logical_or.accumulate(ordered, axis=axis)
+    return np.flip(seen, axis) if forwards else seen

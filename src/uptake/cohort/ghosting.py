@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from uptake.cohort.blocks import block_means, block_mm, block_steps, blocks
+from uptake.cohort.blocks import behind, block_means, block_mm, block_steps, blocks
 from uptake.cohort.checks import Finding, Status
 from uptake.volume import Volume
 
@@ -39,7 +39,7 @@ def ghosts(volumes: Sequence[Volume], body: Volume) -> Iterator[Finding]:
     steps = block_steps(body)
     inside = blocks(body.array, steps, np.logical_or)
     edges = block_mm(body, steps)
-    air = _air(inside, edges)
+    air = _air(inside, edges) & ~behind(inside, body)
     if not inside.any() or not air.any():
         return
     best = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
@@ -10,13 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from uptake.phantom.fields import Field, Region, random_field, sampled
-from uptake.phantom.frames import BREAST_X_MM, Float, Frame, averaged, frame_of, supersampled
-from uptake.volume import Grid, Shape
+from uptake.phantom.frames import BREAST_X_MM, Float, Frame, Slices, averaged, frame_of, part_of, supersampled
+from uptake.volume import Grid, Shape, bounding_slices
 
 SUBCUTANEOUS_MM = 11.0
 LATTICE_MM = 3.0
 SLAB_VOXELS = 1_500_000
 """Supersampled voxels handled at a time: small enough for the processor's cache, and for memory."""
+THREADS = 2
 
 Points = npt.NDArray[np.floating[Any]]
 
@@ -84,7 +86,8 @@ class Body:
 
     depth: below the skin's surface, mm. gland: positive inside glandular tissue. lobules: its zero sheets are the
     septa between fat lobules. strands: the same along the ducts. faint: where septa are seen. octaves: textures, from
-    coarse to fine.
+    coarse to fine. fibres: its zero sheets part the pectoral muscle. veined: how much fat runs through the gland, 0-1.
+    muscle_ends_mm: how far below the middle of the body the pectoral muscle ends.
     """
 
     breasts: tuple[Breast, ...]
@@ -96,8 +99,11 @@ class Body:
     octaves: tuple[tuple[float, Field], ...]
     gland_level: float
     rough_chest: Field
+    fibres: Field
     heart: Blob | None
     nodes: tuple[Blob, ...]
+    veined: float
+    muscle_ends_mm: float
 
 
 def draw_breast(side: int, rng: np.random.Generator) -> Breast:
@@ -115,7 +121,7 @@ def draw_breast(side: int, rng: np.random.Generator) -> Breast:
 def chest_y_mm(x: Any, z: Any = 0.0) -> Any:  # noqa: ANN401 (arrays and numbers alike)
     """Where the chest wall begins: highest at the sternum, falling back to the sides and towards the shoulder."""
     above = np.sqrt((z - 5) ** 2 + 900) + (z - 5)
-    return np.float32(12) - np.float32(0.003) * x**2 - np.float32(0.17) * (above - np.float32(25.4))
+    return np.float32(12) - np.float32(0.003) * x**2 - np.float32(0.21) * (above - np.float32(25.4))
 
 
 def breast_depth_mm(x: Points, y: Points, z: Points, breast: Breast) -> Points:
@@ -135,7 +141,9 @@ def breast_depth_mm(x: Points, y: Points, z: Points, breast: Breast) -> Points:
 
 def depth_mm(x: Points, y: Points, z: Points, breasts: tuple[Breast, ...]) -> Points:
     """Distance below the skin's surface of breasts and chest in mm, to first order; negative outside."""
-    depth = chest_y_mm(x, z) + np.float32(SUBCUTANEOUS_MM) - y
+    # Below the fold the belly comes forward again, most where the breast hangs over it.
+    belly = 10 * breasts[0].overhang * np.sin(np.clip((-z - 50) / 45, 0, 1) * np.float32(np.pi / 2))
+    depth = chest_y_mm(x, z) + np.float32(SUBCUTANEOUS_MM) + belly - y
     for breast in breasts:
         depth = _either(depth, breast_depth_mm(x, y, z, breast), 9.0)
     return np.asarray(depth)
@@ -144,51 +152,68 @@ def depth_mm(x: Points, y: Points, z: Points, breasts: tuple[Breast, ...]) -> Po
 def draw_body(region: Region, breasts: tuple[Breast, ...], rng: np.random.Generator) -> Body:
     """The fields of a body over a region of the world."""
     points, origin = sampled(region, LATTICE_MM)
-    spacing = (LATTICE_MM, LATTICE_MM, LATTICE_MM)
-    waves = random_field(region, 28.0, rng)
-    depth = np.asarray(depth_mm(points.x, points.y, points.z, breasts) + 1.3 * waves.on(points), dtype=np.float32)
+    surface = draw_surface(region, breasts, rng)
+    depth, spacing = surface.coefficients, surface.spacing_mm
     envelope = _envelope(points, depth, breasts)
     lobules = random_field(region, (10.0, 13.0, 10.0), rng)
-    strands = random_field(region, (4.5, 22.0, 4.5), rng)
+    strands = random_field(region, (4.5, 15.0, 4.5), rng)
     # From one closed mass of gland to islands and strands scattered in the fat.
     scattered = float(rng.uniform(0.5, 1.35))
     octaves = (
-        (0.75 * scattered, random_field(region, (22.0, 30.0, 22.0), rng)),
-        (0.42 * scattered, random_field(region, (8.0, 15.0, 8.0), rng)),
+        (0.68 * scattered, random_field(region, (22.0, 30.0, 22.0), rng)),
+        (0.3 * scattered, random_field(region, (8.0, 15.0, 8.0), rng)),
         (0.24, random_field(region, (3.6, 7.0, 3.6), rng)),
         (0.13, random_field(region, 2.2, rng)),
     )
-    texture = _texture(points, octaves, lobules.on(points), strands.on(points))
+    along = strands.on(points)
+    coarse, fine = _texture(points, octaves, lobules.on(points), along)
+    veined = float(rng.uniform(0.1, 0.7))
+    near = _radius(points.x, points.y, points.z, breasts[0]) < 1
     inside = (depth > 4) & (points.y > chest_y_mm(points.x, points.z) + 4)
     left = any(breast.centre_mm[0] < 0 for breast in breasts)
     return Body(
         breasts,
-        Field(depth, origin, spacing),
+        surface,
         Field(envelope, origin, spacing),
         lobules,
         strands,
         random_field(region, 20.0, rng),
         octaves,
-        _level(envelope + texture, inside, breasts, points),
+        _level(envelope, (coarse, fine, along), veined, inside & near, breasts[0].density),
         random_field(region, 12.0, rng),
+        random_field(region, (2.6, 3.2, 26.0), rng),
         _heart(rng) if left else None,
         _nodes(breasts, rng),
+        veined,
+        float(rng.uniform(5, 45)),
     )
 
 
+def draw_surface(region: Region, breasts: tuple[Breast, ...], rng: np.random.Generator) -> Field:
+    """Depth below the skin in mm: the breasts and the chest, a little uneven. The first thing drawn of a body."""
+    points, origin = sampled(region, LATTICE_MM)
+    waves = random_field(region, 28.0, rng)
+    depth = np.asarray(depth_mm(points.x, points.y, points.z, breasts) + 1.3 * waves.on(points), dtype=np.float32)
+    return Field(depth, origin, (LATTICE_MM, LATTICE_MM, LATTICE_MM))
+
+
 def fractions(grid: Grid, body: Body, factors: Shape) -> dict[Tissue, Float]:
-    """Share of each tissue in every voxel, float32, summing to 1, by supersampling; lesion and vessels apart."""
+    """Share of each tissue in every voxel, float32, summing to 1, by supersampling; lesion and vessels apart.
+
+    In slabs, two at a time: each is computed on its own, so that threads leave no trace in the bytes.
+    """
     shares = {tissue: np.zeros(grid.shape, dtype=np.float32) for tissue in BASE}
-    slowest = int(np.argmin(grid.shape))
-    across = int(np.prod(grid.shape)) // grid.shape[slowest] * int(np.prod(factors))
-    step = max(1, SLAB_VOXELS // across)
-    for start in range(0, grid.shape[slowest], step):
-        part = [slice(0, n) for n in grid.shape]
-        part[slowest] = slice(start, min(start + step, grid.shape[slowest]))
-        where = (part[0], part[1], part[2])
-        fine = _fine(frame_of(supersampled(grid, factors, where)), body)
-        for tissue, share in fine.items():
-            shares[tissue][where] = averaged(share, factors)
+    shares[Tissue.AIR][...] = 1
+
+    def fill(slab: Slices) -> None:
+        near = body.depth.on(part_of(frame_of(grid), slab)) > -max(grid.spacing_mm)
+        where = _inside(slab, near)
+        if where is not None:
+            for tissue, share in _fine(frame_of(supersampled(grid, factors, where)), body).items():
+                shares[tissue][where] = averaged(share, factors)
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        list(pool.map(fill, _slabs(grid.shape, int(np.prod(factors)))))
     return shares
 
 
@@ -203,6 +228,24 @@ def step(distance: Points, width: float) -> Float:
     return np.asarray(np.clip(distance / np.float32(width) + np.float32(0.5), 0, 1), dtype=np.float32)
 
 
+def _slabs(shape: Shape, finer: int) -> list[Slices]:
+    slowest = int(np.argmin(shape))
+    step = max(1, SLAB_VOXELS // (int(np.prod(shape)) // shape[slowest] * finer))
+    found = []
+    for start in range(0, shape[slowest], step):
+        i, j, k = (slice(start, min(start + step, n)) if a == slowest else slice(0, n) for a, n in enumerate(shape))
+        found.append((i, j, k))
+    return found
+
+
+def _inside(slab: Slices, there: npt.NDArray[np.bool_]) -> Slices | None:
+    """The box of a slab that holds what is there; None where nothing is."""
+    if not there.any():
+        return None
+    i, j, k = (slice(a.start + b.start, a.start + b.stop) for a, b in zip(slab, bounding_slices(there), strict=True))
+    return i, j, k
+
+
 def _fine(frame: Frame, body: Body) -> dict[Tissue, Float]:
     width = float(np.mean(frame.grid.spacing_mm))
     depth = body.depth.on(frame)
@@ -211,56 +254,86 @@ def _fine(frame: Frame, body: Body) -> dict[Tissue, Float]:
     first = body.breasts[0]
     low = np.clip((first.centre_mm[1] - frame.z) / np.float32(first.half_axes_mm[3]), -0.5, 1)
     inner = step(depth - first.skin_mm * (1 + np.float32(0.35) * low), width)
-    above = frame.y - chest_y_mm(frame.x, frame.z)
-    front = step(above, width)
-    breast = inner * front
-    gland = _gland(frame, body, depth, above)
-    behind = _behind(frame, body, above, width)
-    result = {Tissue.AIR: 1 - inside, Tissue.SKIN: inside - inner, Tissue.GLAND: breast * gland}
-    result[Tissue.FAT] = breast - result[Tissue.GLAND]
+    above = np.asarray(frame.y - chest_y_mm(frame.x, frame.z), dtype=np.float32)
+    breast = inner * step(above, width)
     chest = inner - breast
-    for tissue, share in behind.items():
-        result[tissue] = chest * share
-    node = np.zeros_like(depth)
-    for blob in body.nodes:
-        shell = blob.depth_mm(frame.x, frame.y, frame.z)
-        node = np.maximum(node, step(shell, width) * (1 - 0.8 * step(shell - 2.6, 1.0)))
-    for tissue in (Tissue.FAT, Tissue.GLAND, Tissue.MUSCLE):
-        result[tissue] = result[tissue] * (1 - node)
-    result[Tissue.NODE] = 1 - sum(result.values())  # type: ignore[assignment]
+    result = {tissue: np.zeros_like(depth) for tissue in BASE}
+    result[Tissue.AIR], result[Tissue.SKIN] = 1 - inside, inside - inner
+    everywhere = (slice(0, depth.shape[0]), slice(0, depth.shape[1]), slice(0, depth.shape[2]))
+    where = _inside(everywhere, breast > 0)
+    if where is not None:
+        result[Tissue.GLAND][where] = breast[where] * _gland(part_of(frame, where), body, depth[where])
+    result[Tissue.FAT] = breast - result[Tissue.GLAND]
+    where = _inside(everywhere, chest > 0)
+    if where is not None:
+        for tissue, share in _behind(part_of(frame, where), body, width).items():
+            result[tissue][where] += chest[where] * share
+    for node in body.nodes:
+        _put_node(result, frame, node, width)
     return result
 
 
-def _gland(frame: Frame, body: Body, depth: Float, above: Float) -> Float:
+def _put_node(shares: dict[Tissue, Float], frame: Frame, node: Blob, width: float) -> None:
+    """A node in place of fat, gland and muscle, with a fatty hilum."""
+    shell = node.depth_mm(frame.x, frame.y, frame.z)
+    share = step(shell, width) * (1 - np.float32(0.8) * step(shell - 2.6, 1.0))
+    for tissue in (Tissue.FAT, Tissue.GLAND, Tissue.MUSCLE):
+        shares[Tissue.NODE] += shares[tissue] * share
+        shares[tissue] *= 1 - share
+
+
+def _gland(frame: Frame, body: Body, depth: Float) -> Float:
     """Share of gland and septa in the breast's inside."""
     lobules, strands = body.lobules.on(frame), body.strands.on(frame)
-    score = body.envelope.on(frame) + _texture(frame, body.octaves, lobules, strands)
-    gland = step(score - body.gland_level, 0.3)
-    gland *= step(depth - 4.5, 3.0)
-    # Sheets where the fields cross 0: thin septa between lobules, fibres towards the nipple, here and there.
-    faint = body.faint.on(frame)
-    sheet = np.clip(1 - np.abs(lobules) / np.float32(0.075), 0, 1) * np.clip(0.25 + 0.3 * faint, 0, 0.8)
-    fibre = np.clip(1 - np.abs(strands) / np.float32(0.1), 0, 1) * np.clip(0.2 - 0.3 * faint, 0, 0.6)
-    thin = np.maximum(sheet, fibre) * step(above - 3, 4.0)
+    coarse, fine = _texture(frame, body.octaves, lobules, strands)
+    score = body.envelope.on(frame) + coarse + fine - body.gland_level
+    gland = _gland_share(score, fine, strands, body.veined) * step(depth - 4.5, 3.0)
+    # Sheets where the fields cross 0: septa between lobules, thicker near the gland, fibres towards the nipple.
+    faint = body.faint.on(frame) + np.clip(score, -1.5, 0.5)
+    sheet = np.clip(1 - np.abs(lobules) / np.float32(0.085), 0, 1) * np.clip(0.5 + 0.3 * faint, 0.04, 0.8)
+    fibre = np.clip(1 - np.abs(strands) / np.float32(0.12), 0, 1) * np.clip(0.4 + 0.3 * faint, 0.03, 0.65)
+    thin = np.maximum(sheet, fibre) * step(frame.y - chest_y_mm(frame.x, frame.z) - 1, 4.0)
     return np.asarray(np.maximum(gland, thin), dtype=np.float32)
 
 
-def _behind(frame: Frame, body: Body, above: Points, width: float) -> dict[Tissue, Float]:
-    """Shares of what lies behind the chest's surface: pectoral muscle and fat planes, ribs, lung, heart."""
-    rough = body.rough_chest.on(frame)
-    pectoral_mm = 9 + np.clip(frame.z + 40, -30, 90) * np.float32(0.14) + 1.5 * rough
-    plane_mm = 1.5 + np.float32(2.0) * np.clip(rough + 0.8, 0, 2)
-    plane = step(above + pectoral_mm + plane_mm, width) - step(above + pectoral_mm, width)
-    # Ribs run down to the front; their marrow is fatty.
-    across = (np.sin(2 * np.pi * (frame.z + 0.5 * frame.x - 0.3 * frame.y) / 27 + 0.6 * rough) - 0.2) * 7
-    deep = -(above + pectoral_mm + plane_mm)
-    rib = step(across, 3.0) * step(deep - 2, 2.0) * step(13 - deep, 2.0)
-    lung = step(deep - 15 - 1.5 * rough, 2.0)
-    fat = np.maximum(np.clip(plane, 0, 1), np.float32(0.85) * rib) * (1 - lung)
+def _gland_share(score: Float, fine: Float, strands: Float, veined: float) -> Float:
+    """Gland with fat running through it, and wisps around it that thin out along strands and creases."""
+    gland = step(score, 0.3) * (1 - np.float32(veined) * np.clip(np.float32(0.4) - fine, 0, 1))
+    crease = np.clip(1 - np.abs(strands - 2 * fine) / np.float32(0.4), 0, 1)
+    wisps = np.clip(np.float32(0.9) + score / np.float32(1.8), 0, 0.9) * crease**2
+    return np.asarray(np.maximum(gland, wisps), dtype=np.float32)
+
+
+def _behind(frame: Frame, body: Body, width: float) -> dict[Tissue, Float]:
+    """Shares of what lies behind the chest's surface: fat, pectoral muscle, ribs with muscle between, lung, heart."""
+    rough, deep = body.rough_chest.on(frame), chest_y_mm(frame.x, frame.z) - frame.y
+    # The muscle swells towards the shoulder and ends below the breast's middle.
+    thick = np.clip((frame.z + np.float32(body.muscle_ends_mm)) * np.float32(0.33), 0, 34)
+    top = 3 + 1.2 * rough
+    muscle = step(deep - top, width) * step(top + thick * (1 + 0.12 * rough) - deep, width)
+    # Its fibres run to the shoulder, with fat between their bundles.
+    bundles = np.clip(1 - np.abs(body.fibres.on(frame)) / np.float32(0.3), 0, 1)
+    muscle *= 1 - np.float32(0.5) * bundles
+    gap = np.clip(2.5 + 2 * rough, 1, 8)
+    below = deep - (top + thick + gap)
+    wall = step(below, width)
+    # Ribs run down to the front, no two alike; their marrow is fatty.
+    phase = (frame.z + 0.5 * frame.x - 0.3 * frame.y) / np.float32(27) + np.float32(0.22) * body.faint.on(frame)
+    across = (np.sin(np.float32(2 * np.pi) * phase) - np.float32(0.25)) * 7
+    rib = step(across, 3.0) * step(below - 1.5 - rough, 2.0) * step(12 + rough - below, 2.0)
+    lung = step(below - 14 - 1.5 * rough, 2.0)
+    muscle = np.maximum(muscle, wall * (1 - np.float32(0.6) * rib) * (0.75 - 0.5 * bundles))
     heart = np.zeros_like(lung)
     if body.heart is not None:
-        heart = lung * step(body.heart.depth_mm(frame.x, frame.y, frame.z) + 2 * rough, 2.0)
-    return {Tissue.LUNG: lung - heart, Tissue.HEART: heart, Tissue.RIB: fat, Tissue.MUSCLE: 1 - lung - fat}
+        heart = lung * step(body.heart.depth_mm(frame.x, frame.y, frame.z) + 2 * rough, 6.0)
+    muscle *= 1 - lung
+    fat = 1 - lung - muscle
+    # What lies before the first muscle still belongs to the breast.
+    before = fat * step(top + np.where(thick > 1, 0, gap) - deep, width)
+    return {
+        Tissue.LUNG: lung - heart, Tissue.HEART: heart, Tissue.MUSCLE: muscle, Tissue.FAT: before,
+        Tissue.RIB: fat - before,
+    }  # fmt: skip
 
 
 def _radius(x: Points, y: Points, z: Points, breast: Breast) -> Points:
@@ -293,24 +366,38 @@ def _envelope(points: Frame, depth: Float, breasts: tuple[Breast, ...]) -> Float
             0.72 * (up + down) / 2
         )
         cone = 1.3 - 2.1 * np.sqrt(dx**2 + dz**2) * (1.25 - 0.5 * np.clip(1 - t, 0, 1))
-        cone -= 1.2 * np.maximum(0.28 - t, 0) / 0.28
+        cone -= 2.0 * np.maximum(0.34 - t, 0) / 0.34
         best = np.maximum(best, cone)
     return np.asarray(best + np.minimum((depth - 11) / 6, 0.35) - 0.4 * np.maximum(6 - depth, 0), dtype=np.float32)
 
 
-def _texture(frame: Frame, octaves: tuple[tuple[float, Field], ...], lobules: Float, strands: Float) -> Float:
-    """Noise from coarse to fine, and creases: gland reaches out along the septa and along strands to the nipple."""
-    total = np.asarray(np.float32(-0.6) * np.abs(lobules) - np.float32(0.3) * np.abs(strands), dtype=np.float32)
-    for weight, field in octaves:
+def _texture(
+    frame: Frame, octaves: tuple[tuple[float, Field], ...], lobules: Float, strands: Float
+) -> tuple[Float, Float]:
+    """Noise, coarse and fine, and creases: gland reaches out along the septa and along strands to the nipple."""
+    coarse = np.asarray(np.float32(-0.95) * np.abs(lobules) - np.float32(0.4) * np.abs(strands), dtype=np.float32)
+    fine = np.zeros_like(coarse)
+    for n, (weight, field) in enumerate(octaves):
+        total = coarse if n < len(octaves) // 2 else fine
         total += np.float32(weight) * field.on(frame)
-    return total
+    return coarse, fine
 
 
-def _level(score: Float, inside: npt.NDArray[np.bool_], breasts: tuple[Breast, ...], points: Frame) -> float:
-    """The score above which lies as much of the (first) breast as its density says."""
-    first = breasts[0]
-    near = _radius(points.x, points.y, points.z, first) < 1
-    return float(np.quantile(score[inside & near], 1 - first.density))
+def _level(
+    envelope: Float, textures: tuple[Float, Float, Float], veined: float, there: npt.NDArray[np.bool_], density: float
+) -> float:
+    """The score above which gland begins, so that it fills as much of the breast as its density says, by bisection.
+
+    textures: coarse, fine, strands. there: the inside of the breast.
+    """
+    coarse, fine, strands = (texture[there] for texture in textures)
+    score = envelope[there] + coarse + fine
+    low, high = float(score.min()) - 1, float(score.max()) + 1
+    for _ in range(20):
+        middle = (low + high) / 2
+        share = float(_gland_share(score - np.float32(middle), fine, strands, veined).mean(dtype=np.float64))
+        low, high = (middle, high) if share > density else (low, middle)
+    return (low + high) / 2
 
 
 def _heart(rng: np.random.Generator) -> Blob:

@@ -16,6 +16,7 @@ from uptake.volume import Grid, Shape
 Float = npt.NDArray[np.float32]
 View = Literal["sagittal", "axial"]
 Size = Literal["full", "half", "small"]
+Slices = tuple[slice, slice, slice]
 Vendor = Literal["ge", "siemens", "philips"]
 
 BREAST_X_MM = 85.0
@@ -63,6 +64,17 @@ def frame_of(grid: Grid) -> Frame:
     i, j, k = (int(axis) for axis in np.argmax(np.abs(grid.affine[:3, :3]), axis=1))
     x, y, z = (_coordinate(grid, world, axis) for world, axis in enumerate((i, j, k)))
     return Frame(grid, x, y, z, (i, j, k))
+
+
+def part_of(frame: Frame, where: Slices) -> Frame:
+    """A box of a frame."""
+    grid = frame.grid
+    affine = grid.affine.copy()
+    affine[:3, 3] = grid.to_world([part.start for part in where])
+    shape = (where[0].stop - where[0].start, where[1].stop - where[1].start, where[2].stop - where[2].start)
+    cut = [line[tuple(part if n > 1 else slice(None) for part, n in zip(where, line.shape, strict=True))]
+           for line in (frame.x, frame.y, frame.z)]  # fmt: skip
+    return Frame(Grid(shape, affine), cut[0], cut[1], cut[2], frame.axes)
 
 
 def supersampled(grid: Grid, factors: Shape, part: tuple[slice, slice, slice] | None = None) -> Grid:

@@ -6,91 +6,46 @@ in one piece, smaller pieces mostly a few per cent of the whole; longest diamete
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal, cast
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
-from uptake.phantom.anatomy import Breast, breast_depth_mm, chest_y_mm, step
-from uptake.phantom.fields import Field, Region, random_field
-from uptake.phantom.frames import Float, Frame, averaged, frame_of, supersampled
-from uptake.phantom.tubes import Point, Tube, drawn
-from uptake.volume import Grid, Shape
+from uptake.phantom.anatomy import Breast, breast_depth_mm, chest_y_mm
+from uptake.phantom.fields import Region, random_field
+from uptake.phantom.foci import MARGIN_MM, Ball, Focus, Kind, Lesion, focus_depth_mm
+from uptake.phantom.frames import frame_of
+from uptake.phantom.tubes import Point, Tube
+from uptake.volume import Grid
 
-Slices = tuple[slice, slice, slice]
-Kind = Literal["mass", "multifocal", "nonmass", "rim"]
 KINDS: dict[Kind, float] = {"mass": 0.3, "multifocal": 0.32, "nonmass": 0.18, "rim": 0.2}
 
-MEDIAN_CC, SPREAD = 13.6, 1.35
-SMALLEST_CC = 0.7
-CRUMB_MM3 = 60.0
-"""Pieces of a rough or clumped focus below this are not made: experts' volumes have few."""
-MARGIN_MM = 2.5
-"""Lesions stay this far below the skin and above the chest wall."""
+VOLUMES_CC = {0.0: 0.9, 0.05: 1.9, 0.25: 6.2, 0.5: 13.6, 0.75: 43.7, 0.95: 122.0, 1.0: 300.0}
+"""Expert volumes of 160 patients of ACRIN 6657/I-SPY 1 by quantile, in between by their logarithms; the largest, 487
+cc, does not fit these breasts."""
+MEDIAN_CC = VOLUMES_CC[0.5]
+LARGEST_SHARE = 0.33
+"""Of the breast."""
+ONE_PIECE: dict[Kind, float] = {"mass": 0.5, "multifocal": 0.25, "nonmass": 0.3, "rim": 0.55}
+"""How often a primary has no crumbs at all. Of the 160 expert volumes a third are in one piece; what the others have
+besides their largest piece is mostly tiny, 27 cubic mm in the median."""
+CRUMBS_MM3 = (2.0, 60.0)
+"""Else pieces of a primary smaller than a limit in this range do not belong to it."""
+SPARED: dict[Kind, tuple[float, float]] = {
+    "mass": (0.0, 0.15), "multifocal": (0.0, 0.2), "nonmass": (0.05, 0.35), "rim": (0.0, 0.1),
+}  # fmt: skip
+"""Share of a lesion that is gland and fat it has grown around: expert volumes are 1.5 times the enhancing ones."""
 COARSE_MM = 1.4
-
-
-@dataclass(frozen=True, eq=False)
-class Ball:
-    """An ellipsoid: half axes along the rows of `rotation`."""
-
-    centre_mm: Point
-    half_axes_mm: Point
-    rotation: Point
-
-
-@dataclass(frozen=True, eq=False)
-class Focus:
-    """One piece of disease: the union of ellipsoids, roughened, with spicules.
-
-    gap_mm: from the edge of the primary to this focus, 0 for the primary itself. grown_mm: added to its depth so that
-    it has the volume that was drawn. clumped: 0 solid, 1 all clumps and gaps. rim_mm: depth below which it is core
-    (None: no core).
-    """
-
-    balls: tuple[Ball, ...]
-    spicules: tuple[Tube, ...] = ()
-    rough_mm: tuple[float, float] = (0.0, 0.0)
-    gap_mm: float = 0.0
-    grown_mm: float = 0.0
-    clumped: float = 0.0
-    rim_mm: float | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Lesion:
-    """All foci of a patient, the primary first, and the textures of their surface."""
-
-    kind: Kind
-    foci: tuple[Focus, ...]
-    coarse: Field
-    fine: Field
-    clumps: Field
-
-
-@dataclass(frozen=True, eq=False)
-class Occupancy:
-    """Share of each voxel inside the lesion, inside its STV part and inside its core, 0-1 float32.
-
-    The arrays cover the part `where` of the grid; outside it everything is 0.
-    """
-
-    where: Slices
-    lesion: Float
-    stv: Float
-    core: Float
 
 
 def draw_lesion(breast: Breast, kind: Kind | Literal["any"], rng: np.random.Generator) -> Lesion:
     """A lesion of a kind in a breast: a primary, satellites within 20 mm of it and others beyond."""
     if kind == "any":
         kind = cast(Kind, str(rng.choice(list(KINDS), p=list(KINDS.values()))))
-    largest = 0.28 * _breast_cc(breast)
-    cc = float(np.clip(MEDIAN_CC * np.exp(SPREAD * rng.standard_normal()), SMALLEST_CC, largest))
+    cc = min(_volume_cc(float(rng.random())), LARGEST_SHARE * _breast_cc(breast))
     diameter = 2 * (750 * cc / np.pi) ** (1 / 3)
-    extent = 67 * (cc / MEDIAN_CC) ** 0.27 * float(np.exp(0.36 * rng.standard_normal()))
+    extent = 56 * (cc / MEDIAN_CC) ** 0.3 * float(np.exp(0.45 * rng.standard_normal()))
     extent = float(np.clip(extent, 1.15 * diameter, 1.45 * sum(breast.half_axes_mm[2:])))
     primary_mm = float(np.clip(extent, 1.1 * diameter, (1.9 if kind == "nonmass" else 1.45) * diameter))
     centre, axis = _place(breast, primary_mm, diameter, rng)
@@ -99,89 +54,23 @@ def draw_lesion(breast: Breast, kind: Kind | Literal["any"], rng: np.random.Gene
         random_field(region, max(3.5, 0.16 * diameter), rng),
         random_field(region, 1.9, rng),
         random_field(region, (4.0, 6.0, 4.0), rng),
+        random_field(region, (1.9, 2.6, 1.9), rng),
+        float(rng.uniform(*SPARED[kind])),
     )
     primary = _primary(kind, centre, axis, primary_mm, diameter, rng)
     bare = Lesion(kind, (primary,), *textures)
-    primary = replace(primary, grown_mm=_growth(bare, primary, 1000 * cc))
+    primary = replace(primary, grown_mm=_growth(bare, primary, breast, 1000 * cc))
     satellites = _satellites(Lesion(kind, (primary,), *textures), breast, (centre, axis), diameter, extent, rng)
     return Lesion(kind, (primary, *satellites), *textures)
 
 
-def occupancy(grid: Grid, lesion: Lesion, body_depth: Field | None, stv_reach_mm: float) -> Occupancy:
-    """Partial volume of the foci on `grid` by supersampling (about 0.6 mm), cut off at skin and chest wall.
-
-    The STV part is the primary with its core and the satellites at most `stv_reach_mm` from it.
-    """
-    where = _around(grid, lesion.foci)
-    i, j, k = (max(2, round(s / 0.6)) for s in grid.spacing_mm)
-    factors = (i, j, k)
-    frame = frame_of(supersampled(grid, factors, where))
-    width = float(np.mean(frame.grid.spacing_mm))
-    allowed: Float = np.ones(frame.grid.shape, dtype=np.float32)
-    if body_depth is not None:
-        allowed = step(body_depth.on(frame) - MARGIN_MM, width) * step(frame.y - chest_y_mm(frame.x, frame.z), width)
-    total, near = np.zeros_like(allowed), np.zeros_like(allowed)
-    core = np.zeros_like(allowed)
-    for n, focus in enumerate(lesion.foci):
-        depth = focus_depth_mm(frame, lesion, focus)
-        inside = step(depth, width) * allowed
-        inside = _without_crumbs(inside, frame.grid.voxel_volume_mm3)
-        if focus.spicules:
-            inside = np.maximum(inside, drawn(frame.grid, focus.spicules) * (allowed * np.float32(1 / 255)))
-        np.maximum(total, inside, out=total)
-        if focus.gap_mm <= stv_reach_mm:
-            np.maximum(near, inside, out=near)
-        if n == 0 and focus.rim_mm is not None:
-            core = step(depth - focus.rim_mm, 1.5) * inside
-    return Occupancy(where, *(averaged(part, factors) for part in (total, near, core)))
-
-
-def spread(part: Float, where: Slices, shape: Shape) -> Float:
-    """An array of the lesion's part of the grid on the whole grid, zeros around it."""
-    whole = np.zeros(shape, dtype=np.float32)
-    whole[where] = part
-    return whole
-
-
-def longest_diameter_mm(inside: npt.NDArray[np.bool_], grid: Grid) -> float:
-    """The greatest distance between two voxel centres of a mask in mm, to within 1 %; 0 for an empty one."""
-    points = grid.to_world(np.argwhere(inside))
-    if not points.size:
-        return 0.0
-    n = np.arange(400) + 0.5
-    polar, around = np.arccos(1 - n / 400), np.pi * (1 + 5**0.5) * n
-    directions = np.stack([np.cos(around) * np.sin(polar), np.sin(around) * np.sin(polar), np.cos(polar)])
-    widths = [float(np.ptp((points * direction).sum(1))) for direction in directions.T]
-    return max(widths)
-
-
-def focus_depth_mm(frame: Frame, lesion: Lesion, focus: Focus) -> Float:
-    """About how deep a point lies below the focus's rough surface in mm; negative outside. Spicules apart."""
-    depth = np.full(frame.grid.shape, -np.inf, dtype=np.float32)
-    for ball in focus.balls:
-        np.maximum(depth, _ball_depth(frame, ball), out=depth)
-    depth += np.float32(focus.grown_mm)
-    if focus.rough_mm[0]:
-        depth += np.float32(focus.rough_mm[0]) * lesion.coarse.on(frame)
-    if focus.rough_mm[1]:
-        depth += np.float32(focus.rough_mm[1]) * lesion.fine.on(frame)
-    if focus.clumped:
-        clumps = np.float32(3.0) * (lesion.clumps.on(frame) + np.float32(0.8 - 1.1 * focus.clumped))
-        depth = np.minimum(depth, clumps + np.float32(focus.grown_mm))
-    return depth
+def _volume_cc(quantile: float) -> float:
+    return float(np.exp(np.interp(quantile, list(VOLUMES_CC), np.log(list(VOLUMES_CC.values())))))
 
 
 def _breast_cc(breast: Breast) -> float:
     ax, ay, up, down = breast.half_axes_mm
     return float(2 / 3 * np.pi * ax * ay * (up + down) / 2 / 1000)
-
-
-def _without_crumbs(inside: Float, voxel_mm3: float) -> Float:
-    labels, count = ndimage.label(inside > 0)
-    if count < 2:
-        return inside
-    kept = np.bincount(labels.ravel()) * voxel_mm3 >= CRUMB_MM3
-    return np.where(kept[labels], inside, np.float32(0))
 
 
 def _place(breast: Breast, length_mm: float, diameter_mm: float, rng: np.random.Generator) -> tuple[Point, Point]:
@@ -202,15 +91,18 @@ def _place(breast: Breast, length_mm: float, diameter_mm: float, rng: np.random.
 def _primary(
     kind: Kind, centre: Point, axis: Point, length_mm: float, diameter_mm: float, rng: np.random.Generator
 ) -> Focus:
+    smallest, largest = CRUMBS_MM3
+    crumbs = float(smallest * (largest / smallest) ** rng.random()) if rng.random() > ONE_PIECE[kind] else np.inf
     if kind == "nonmass":
         balls = _chain(centre, axis, length_mm, 0.55 * diameter_mm / 2, 5, rng)
-        return Focus(balls, (), (0.1 * diameter_mm, 1.0), clumped=float(rng.uniform(0.45, 0.85)))
+        clumped = float(rng.uniform(0.45, 0.85))
+        return Focus(balls, (), (0.1 * diameter_mm, 1.0), clumped=clumped, crumbs_mm3=crumbs)
     count = {"mass": 3, "multifocal": 4, "rim": 1}[kind]
     balls = _chain(centre, axis, length_mm, 0.6 * diameter_mm / 2, count, rng)
     rough = (rng.uniform(0.05, 0.1) * diameter_mm, rng.uniform(0.5, 1.0))
-    spicules = _spicules(balls, diameter_mm, int(rng.integers(10, 28)), rng) if kind != "rim" else ()
+    spicules = _spicules(balls, diameter_mm, int(rng.integers(8, 22)), rng) if kind != "rim" else ()
     rim = float(rng.uniform(0.16, 0.3)) * diameter_mm if kind == "rim" else None
-    return Focus(balls, spicules, rough, rim_mm=rim)
+    return Focus(balls, spicules, rough, rim_mm=rim, crumbs_mm3=crumbs)
 
 
 def _chain(
@@ -246,9 +138,9 @@ def _spicules(balls: tuple[Ball, ...], diameter_mm: float, count: int, rng: np.r
         length = float(rng.uniform(0.25, 0.6)) * diameter_mm * 0.6 + 4
         middle = start + direction * 0.6 * length
         bent = direction + 0.35 * rng.standard_normal(3)
-        radius = float(rng.uniform(1.1, 1.8))
+        radius = float(rng.uniform(1.3, 2.1))
         end = middle + 0.5 * length * bent / np.linalg.norm(bent)
-        tubes += [Tube(start, middle, (radius, 0.65 * radius)), Tube(middle, end, (0.65 * radius, 0.7))]
+        tubes += [Tube(start, middle, (radius, 0.75 * radius)), Tube(middle, end, (0.75 * radius, 0.8))]
     return tuple(tubes)
 
 
@@ -261,12 +153,12 @@ def _satellites(
     rng: np.random.Generator,
 ) -> tuple[Focus, ...]:
     """Small foci at 5-40 mm from the primary's edge, on both sides of the 20 mm, out to the extent that was drawn."""
-    some, many = (1.5, 1.2) if lesion.kind == "multifocal" else (0.5, 0.4)
+    some, many = (1.3, 1.3) if lesion.kind == "multifocal" else (0.15, 0.3)
     gaps = [float(rng.uniform(5, 17)) for _ in range(rng.poisson(some))]
     gaps += [float(rng.uniform(24, 40)) for _ in range(rng.poisson(many))]
     found: list[Focus] = []
     for gap in gaps:
-        radius = float(np.clip(diameter_mm / 2 * rng.uniform(0.15, 0.42), 2.2, 9.0))
+        radius = float(np.clip(diameter_mm / 2 * rng.uniform(0.1, 0.36), 2.0, 9.0))
         focus = _satellite(lesion, breast, line, gap, radius, rng)
         if focus is not None:
             found.append(focus)
@@ -319,8 +211,8 @@ def _edge_mm(lesion: Lesion, centre: Point, unit: Point) -> float:
     return best + primary.rough_mm[0]
 
 
-def _growth(lesion: Lesion, focus: Focus, volume_mm3: float) -> float:
-    """What to add to the depth so that the focus has the volume, spicules apart."""
+def _growth(lesion: Lesion, focus: Focus, breast: Breast, volume_mm3: float) -> float:
+    """What to add to the depth so that the focus has the volume inside the breast, spicules apart."""
     balls = focus.balls
     reach = 2.0 * max(float(ball.half_axes_mm.max()) for ball in balls) + 6
     corners = np.array([ball.centre_mm + s * reach for ball in balls for s in (-1, 1)])
@@ -328,9 +220,11 @@ def _growth(lesion: Lesion, focus: Focus, volume_mm3: float) -> float:
     affine = np.diag((COARSE_MM,) * 3 + (1.0,))
     affine[:3, 3] = corners.min(0)
     frame = frame_of(Grid((int(shape[0]), int(shape[1]), int(shape[2])), affine))
-    depth = np.sort(focus_depth_mm(frame, lesion, focus).ravel())
+    allowed = breast_depth_mm(frame.x, frame.y, frame.z, breast) > MARGIN_MM
+    allowed &= frame.y > chest_y_mm(frame.x, frame.z)
+    depth = np.sort(focus_depth_mm(frame, lesion, focus)[allowed])
     wanted = round(volume_mm3 / COARSE_MM**3)
-    return -float(depth[-min(max(wanted, 1), depth.size)])
+    return -float(depth[-min(max(wanted, 1), depth.size)]) if depth.size else 0.0
 
 
 def _room_mm(points: Point, breast: Breast) -> npt.NDArray[np.float64]:
@@ -343,32 +237,3 @@ def _region(centre: Point, extent_mm: float) -> Region:
     reach = 0.9 * extent_mm + 55
     low, high = centre - reach, centre + reach
     return Region((low[0], low[1], low[2]), (high[0], high[1], high[2]))
-
-
-def _ball_depth(frame: Frame, ball: Ball) -> Float:
-    offsets = [line - np.float32(c) for line, c in zip((frame.x, frame.y, frame.z), ball.centre_mm, strict=True)]
-    total = np.zeros(frame.grid.shape, dtype=np.float32)
-    for row, half_axis in zip(ball.rotation, ball.half_axes_mm, strict=True):
-        along = sum(np.float32(weight) * offset for weight, offset in zip(row, offsets, strict=True))
-        total += (along / np.float32(half_axis)) ** 2
-    return np.asarray((1 - np.sqrt(total)) * np.float32(ball.half_axes_mm.min()), dtype=np.float32)
-
-
-def _around(grid: Grid, foci: tuple[Focus, ...]) -> Slices:
-    """The part of the grid that holds every focus with its roughness and spicules."""
-    corners = []
-    for focus in foci:
-        extra = max(focus.grown_mm, 0) + 3 * sum(focus.rough_mm) + 2
-        for ball in focus.balls:
-            reach = (
-                float(ball.half_axes_mm.max()) * (1 + max(focus.grown_mm, 0) / float(ball.half_axes_mm.min())) + extra
-            )
-            corners += [ball.centre_mm - reach, ball.centre_mm + reach]
-        corners += [point for tube in focus.spicules for point in (tube.start_mm, tube.end_mm)]
-    points = np.array(corners)
-    box = np.array(np.meshgrid(*np.stack([points.min(0), points.max(0)]).T)).reshape(3, -1).T
-    index = grid.to_index(box)
-    low = np.clip(np.floor(index.min(0)).astype(int), 0, np.array(grid.shape) - 1)
-    high = np.clip(np.ceil(index.max(0)).astype(int) + 1, low + 1, grid.shape)
-    i, j, k = (slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
-    return i, j, k

@@ -9,8 +9,9 @@ import numpy as np
 
 from uptake.phantom.anatomy import Body, Breast, Tissue, breast_depth_mm, draw_body, fractions
 from uptake.phantom.fields import Field, Region, random_field
+from uptake.phantom.foci import Kind, Lesion, Occupancy, occupancy, spread
 from uptake.phantom.frames import Float
-from uptake.phantom.lesion import Kind, Lesion, Occupancy, draw_lesion, occupancy, spread
+from uptake.phantom.lesion import draw_lesion
 from uptake.phantom.tissues import Background, Patient, draw_patient
 from uptake.phantom.tubes import Growth, Point, Steer, Tube, grow, tube_share
 from uptake.volume import Grid
@@ -100,9 +101,10 @@ def shares_on(grid: Grid, model: Model) -> Shares:
     _displace(shares, Tissue.VESSEL, tube_share(grid, model.vessels, factors) * inside)
     found = occupancy(grid, model.lesion, model.body.depth, STV_REACH_MM)
     for part in [share[found.where] for share in shares.values()]:
-        np.multiply(part, 1 - found.lesion, out=part)
-    whole, stv, core = (spread(a, found.where, grid.shape) for a in (found.lesion, found.stv, found.core))
-    shares[Tissue.LESION], shares[Tissue.CORE] = whole - core, core
+        np.multiply(part, 1 - found.tumour, out=part)
+    parts = (found.lesion, found.stv, found.tumour, found.core)
+    whole, stv, tumour, core = (spread(part, found.where, grid.shape) for part in parts)
+    shares[Tissue.LESION], shares[Tissue.CORE] = tumour - core, core
     return Shares(shares, found, whole, stv)
 
 
@@ -130,7 +132,7 @@ def _displace(shares: dict[Tissue, Float], tissue: Tissue, share: Float) -> None
 def _vessels(breast: Breast, lesion_mm: Point | None, rng: np.random.Generator) -> list[Tube]:
     """One to four trees below the skin from above and the sides towards the nipple, finer ones to the lesion."""
     found: list[Tube] = []
-    for _ in range(int(rng.integers(3, 7))):
+    for _ in range(int(rng.integers(2, 5))):
         angle = rng.uniform(-0.6, np.pi + 0.6)
         root, target = (
             _on_skin(breast, angle, 0.9),

@@ -12,6 +12,7 @@ import scipy.fft
 from uptake.phantom.frames import Float, Frame
 
 Complex = npt.NDArray[np.complex64]
+THREADS = 2
 
 
 @dataclass(frozen=True)
@@ -131,12 +132,12 @@ def sampled_magnitude(moments: Sequence[Float], acquired: Acquired) -> Float:
     others = [a for a in range(3) if a != axis]
     space: Complex = np.zeros(shape, dtype=np.complex64)
     for moment, band in zip(moments, _bands(shape[axis], len(moments)), strict=True):
-        lines = scipy.fft.fft(np.asarray(moment, dtype=np.complex64), axis=axis)
+        lines = scipy.fft.fft(np.asarray(moment, dtype=np.complex64), axis=axis, workers=THREADS)
         space += lines * _shaped(windows[axis] * band, axis)
-    space = scipy.fft.fftn(space, axes=others, overwrite_x=True)
+    space = scipy.fft.fftn(space, axes=others, overwrite_x=True, workers=THREADS)
     for a in others:
         space *= _shaped(windows[a], a)
-    return np.asarray(np.abs(scipy.fft.ifftn(space, overwrite_x=True)), dtype=np.float32)
+    return np.asarray(np.abs(scipy.fft.ifftn(space, overwrite_x=True, workers=THREADS)), dtype=np.float32)
 
 
 def coloured_noise(shape: tuple[int, int, int], acquired: Acquired, rng: np.random.Generator) -> Complex:
@@ -151,7 +152,10 @@ def coloured_noise(shape: tuple[int, int, int], acquired: Acquired, rng: np.rand
     space[np.ix_(*kept)] = drawn[..., 0] + 1j * drawn[..., 1]
     power = float(np.prod([float((window**2).sum()) for window in windows]))
     size = float(np.prod(shape))
-    return np.asarray(scipy.fft.ifftn(space, overwrite_x=True) * np.float32(size / np.sqrt(power)), dtype=np.complex64)
+    return np.asarray(
+        scipy.fft.ifftn(space, overwrite_x=True, workers=THREADS) * np.float32(size / np.sqrt(power)),
+        dtype=np.complex64,
+    )
 
 
 def with_noise(clean: Float, share: Float, sigma: float, acquired: Acquired, rng: np.random.Generator) -> Float:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Annotated, Literal, get_args
 
 from uptake.phantom.defects import DEFECTS
+from uptake.phantom.foci import Kind
 from uptake.phantom.frames import Size, Vendor, View
-from uptake.phantom.lesion import Kind
 from uptake.phantom.tissues import Background
 from uptake.study import SettingsError
 

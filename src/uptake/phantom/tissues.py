@@ -60,11 +60,12 @@ class Kinetics:
 
 @dataclass(frozen=True)
 class Patient:
-    """The tissues of one patient, and how much her gland enhances."""
+    """The tissues of one patient, and how much her gland enhances; `inside`: a tumour's Ktrans there over the mean."""
 
     tissues: dict[Tissue, Kinetics]
     background: Background
     t1_scale: float
+    inside: float
 
 
 def draw_patient(background: Background | Literal["any"], rng: np.random.Generator) -> Patient:
@@ -79,11 +80,11 @@ def draw_patient(background: Background | Literal["any"], rng: np.random.Generat
     )
     tumour = Kinetics(
         float(uniform(0.85, 1.15)),
-        float(0.072 * np.exp(0.2 * rng.standard_normal())),
-        float(0.185 * np.exp(0.38 * rng.standard_normal())),
+        float(0.132 * np.exp(0.2 * rng.standard_normal())),
+        float(0.265 * np.exp(0.38 * rng.standard_normal())),
         float(uniform(0.005, 0.03)),
         3.0,
-        (0.1, 0.24, 0.42),
+        (0.1, 0.5, 0.42),
     )
     skin = Kinetics(float(uniform(0.6, 0.95)), float(uniform(0.006, 0.014)), 0.1, 0.02, 8.0, (0.12, 0.3, 0.0))
     muscle = Kinetics(float(uniform(0.45, 0.6)), float(uniform(0.012, 0.025)), 0.15, 0.015, 7.0, (0.1, 0.2, 0.0))
@@ -99,10 +100,10 @@ def draw_patient(background: Background | Literal["any"], rng: np.random.Generat
         Tissue.SKIN: skin,
         Tissue.MUSCLE: muscle,
         Tissue.LUNG: Kinetics(0.05, 0.02, 0.3, 0.03, 3.0),
-        Tissue.HEART: Kinetics(float(uniform(0.4, 0.6)), 0.25, 0.6, 0.25, 0.0, (0.15, 0.1, 0.0)),
+        Tissue.HEART: Kinetics(float(uniform(0.22, 0.36)), 0.25, 0.6, 0.2, 0.0, (0.3, 0.2, 0.0)),
         Tissue.NODE: node,
-        Tissue.VESSEL: Kinetics(float(uniform(0.45, 0.75)), 1e-4, 0.1, 0.58, 0.0),
+        Tissue.VESSEL: Kinetics(float(uniform(0.4, 0.7)), 1e-4, 0.1, float(uniform(0.3, 0.5)), 0.0),
         Tissue.LESION: tumour,
         Tissue.CORE: replace(core, spread=(0.08, 0.5, 0.2)),
     }
-    return Patient(tissues, level, float(np.exp(0.05 * rng.standard_normal())))
+    return Patient(tissues, level, float(np.exp(0.05 * rng.standard_normal())), float(uniform(0.5, 1.05)))

@@ -219,7 +219,7 @@ def checks(  # noqa: PLR0913, PLR0917 (they look at everything)
         *bright_outside(early, body),
         *ghosts(aligned.volumes, body),
         *folded_in(pre, body),
-        *signal_void(pre, breast.breast, body),
+        *signal_void(aligned.volumes, breast.breast, body),
         *movement(_moved(motion), found.pe_mask),
         breast_checks.outlined(breast.numbers.chest_wall_support, WEAK_SUPPORT, breast.numbers.notes),
         breast_checks.background_enhancement(gland.whole.above_percent, gland.pe_threshold_percent),

@@ -153,6 +153,14 @@ def test_dcm2niix_reads_the_multi_frame_object_of_philips(phantom: Phantom, tmp_
         np.testing.assert_array_equal(np.asanyarray(image.dataobj)[..., n], volume.array)
 
 
+@pytest.mark.parametrize("compression", ["rle", "jpeg", "jpeg-ls", "jpeg-2000"])
+def test_dcm2niix_reads_compressed_files(sagittal: Phantom, compression: str, tmp_path: Path) -> None:
+    written(sagittal.study, tmp_path / "in", compression=compression)
+    image = converted(tmp_path / "in", tmp_path / "out")["4"]
+    for n, volume in enumerate(sagittal.study.volumes):
+        np.testing.assert_array_equal(np.asanyarray(image.dataobj)[..., n], volume.array)
+
+
 @pytest.mark.parametrize(
     ("times", "rule", "known"),
     [

@@ -1,0 +1,207 @@
+"""Foci of disease as given, on any grid: how deep a point lies in them, and what share of each voxel they fill."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage, special
+
+from uptake.phantom.anatomy import chest_y_mm, step
+from uptake.phantom.fields import Field
+from uptake.phantom.frames import Float, Frame, Slices, averaged, frame_of, supersampled
+from uptake.phantom.tubes import Point, Tube, drawn
+from uptake.volume import Grid, Shape
+
+Kind = Literal["mass", "multifocal", "nonmass", "rim"]
+
+MARGIN_MM = 2.5
+"""Lesions stay this far below the skin and above the chest wall."""
+
+
+@dataclass(frozen=True, eq=False)
+class Ball:
+    """An ellipsoid: half axes along the rows of `rotation`."""
+
+    centre_mm: Point
+    half_axes_mm: Point
+    rotation: Point
+
+
+@dataclass(frozen=True, eq=False)
+class Focus:
+    """One piece of disease: the union of ellipsoids, roughened, with spicules.
+
+    gap_mm: from the edge of the primary to this focus, 0 for the primary itself. grown_mm: added to its depth so that
+    it has the volume that was drawn. clumped: 0 solid, 1 all clumps and gaps. rim_mm: depth below which it is core
+    (None: no core). crumbs_mm3: smaller pieces than this that a rough surface leaves beside the largest are no part
+    of it.
+    """
+
+    balls: tuple[Ball, ...]
+    spicules: tuple[Tube, ...] = ()
+    rough_mm: tuple[float, float] = (0.0, 0.0)
+    gap_mm: float = 0.0
+    grown_mm: float = 0.0
+    clumped: float = 0.0
+    rim_mm: float | None = None
+    crumbs_mm3: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Lesion:
+    """All foci of a patient, the primary first, and the textures of their surface.
+
+    spared: share of the foci's inside that is still the gland and fat they grow in, 0-1; `islands` says where.
+    """
+
+    kind: Kind
+    foci: tuple[Focus, ...]
+    coarse: Field
+    fine: Field
+    clumps: Field
+    islands: Field
+    spared: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Occupancy:
+    """Share of each voxel inside the lesion, its STV part, its tumour tissue and its core, 0-1 float32.
+
+    The tumour tissue, core included, is the lesion without the islands of gland and fat in it. depth_mm: how far
+    below the surface, 0 outside. The arrays cover the part `where` of the grid; outside it everything is 0.
+    """
+
+    where: Slices
+    lesion: Float
+    stv: Float
+    tumour: Float
+    core: Float
+    depth_mm: Float
+
+
+def occupancy(grid: Grid, lesion: Lesion, body_depth: Field | None, stv_reach_mm: float) -> Occupancy:
+    """Partial volume of the foci on `grid` by supersampling (about 0.6 mm), cut off at skin and chest wall.
+
+    The STV part is the primary with its core and the satellites at most `stv_reach_mm` from it.
+    """
+    where = _around(grid, lesion.foci)
+    shape = tuple(part.stop - part.start for part in where)
+    total, near, tumour, core, deep = (np.zeros(shape, dtype=np.float32) for _ in range(5))
+    for focus in lesion.foci:
+        own = _around(grid, (focus,))
+        place = tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(own, where, strict=True))
+        found = _filled(grid, own, lesion, focus, body_depth)
+        added = [(total, found.lesion), (tumour, found.tumour), (core, found.core), (deep, found.depth_mm)]
+        if focus.gap_mm <= stv_reach_mm:
+            added.append((near, found.lesion))
+        for whole, part in added:
+            np.maximum(whole[place], part, out=whole[place])
+    return Occupancy(where, total, near, tumour, core, deep)
+
+
+def spread(part: Float, where: Slices, shape: Shape) -> Float:
+    """An array of the lesion's part of the grid on the whole grid, zeros around it."""
+    whole = np.zeros(shape, dtype=np.float32)
+    whole[where] = part
+    return whole
+
+
+def longest_diameter_mm(inside: npt.NDArray[np.bool_], grid: Grid) -> float:
+    """The greatest distance between two voxel centres of a mask in mm, to within 1 %; 0 for an empty one."""
+    points = grid.to_world(np.argwhere(inside))
+    if not points.size:
+        return 0.0
+    n = np.arange(400) + 0.5
+    polar, around = np.arccos(1 - n / 400), np.pi * (1 + 5**0.5) * n
+    directions = np.stack([np.cos(around) * np.sin(polar), np.sin(around) * np.sin(polar), np.cos(polar)])
+    widths = [float(np.ptp((points * direction).sum(1))) for direction in directions.T]
+    return max(widths)
+
+
+def focus_depth_mm(frame: Frame, lesion: Lesion, focus: Focus) -> Float:
+    """About how deep a point lies below the focus's rough surface in mm; negative outside. Spicules apart."""
+    depth = np.full(frame.grid.shape, -np.inf, dtype=np.float32)
+    for ball in focus.balls:
+        np.maximum(depth, _ball_depth(frame, ball), out=depth)
+    depth += np.float32(focus.grown_mm)
+    if focus.rough_mm[0]:
+        depth += np.float32(focus.rough_mm[0]) * lesion.coarse.on(frame)
+    if focus.rough_mm[1]:
+        depth += np.float32(focus.rough_mm[1]) * lesion.fine.on(frame)
+    if focus.clumped:
+        clumps = np.float32(3.0) * (lesion.clumps.on(frame) + np.float32(0.8 - 1.1 * focus.clumped))
+        depth = np.minimum(depth, clumps + np.float32(focus.grown_mm))
+    return depth
+
+
+def _filled(grid: Grid, own: Slices, lesion: Lesion, focus: Focus, body_depth: Field | None) -> Occupancy:
+    """What one focus fills of its part of the grid; all of it in the STV."""
+    i, j, k = (max(2, round(s / 0.6)) for s in grid.spacing_mm)
+    factors = (i, j, k)
+    frame = frame_of(supersampled(grid, factors, own))
+    width = float(np.mean(frame.grid.spacing_mm))
+    depth = focus_depth_mm(frame, lesion, focus)
+    inside = step(depth, width)
+    if focus.spicules:
+        inside = np.maximum(inside, drawn(frame.grid, focus.spicules) * np.float32(1 / 255))
+    if body_depth is not None:
+        inside *= step(body_depth.on(frame) - MARGIN_MM, width)
+        inside *= step(frame.y - chest_y_mm(frame.x, frame.z), width)
+    share = averaged(inside, factors)
+    faded = _without_crumbs(share, focus.crumbs_mm3 / grid.voxel_volume_mm3)
+    tumour = averaged(inside * (1 - _islands(frame, lesion)), factors) if lesion.spared else share
+    core = averaged(inside * step(depth - focus.rim_mm, 1.5), factors) if focus.rim_mm is not None else 0 * share
+    tumour = np.maximum(tumour, core) * faded
+    return Occupancy(own, share * faded, share * faded, tumour, core * faded, averaged(np.maximum(depth, 0), factors))
+
+
+def _without_crumbs(share: Float, least_voxels: float) -> Float:
+    """1, but less in small pieces beside the largest one, so that they hold less than half of any voxel."""
+    factor = np.ones_like(share)
+    labels, count = ndimage.label(share >= 0.5)
+    if count < 2 or not least_voxels:
+        return factor
+    sizes = np.bincount(labels.ravel())
+    sizes[0] = sizes.max() + 1
+    small = sizes < least_voxels
+    small[1 + int(np.argmax(sizes[1:]))] = False
+    factor[small[labels]] = np.float32(0.49)
+    return factor
+
+
+def _islands(frame: Frame, lesion: Lesion) -> Float:
+    """Share of gland and fat that a lesion has grown around, as if there were a lesion everywhere."""
+    level = float(special.ndtri(1 - lesion.spared))
+    return step(lesion.islands.on(frame) - np.float32(level), 1.5)
+
+
+def _ball_depth(frame: Frame, ball: Ball) -> Float:
+    offsets = [line - np.float32(c) for line, c in zip((frame.x, frame.y, frame.z), ball.centre_mm, strict=True)]
+    total = np.zeros(frame.grid.shape, dtype=np.float32)
+    for row, half_axis in zip(ball.rotation, ball.half_axes_mm, strict=True):
+        along = sum(np.float32(weight) * offset for weight, offset in zip(row, offsets, strict=True))
+        total += (along / np.float32(half_axis)) ** 2
+    return np.asarray((1 - np.sqrt(total)) * np.float32(ball.half_axes_mm.min()), dtype=np.float32)
+
+
+def _around(grid: Grid, foci: tuple[Focus, ...]) -> Slices:
+    """The part of the grid that holds every focus with its roughness and spicules."""
+    corners = []
+    for focus in foci:
+        extra = max(focus.grown_mm, 0) + 3 * sum(focus.rough_mm) + 2
+        for ball in focus.balls:
+            reach = (
+                float(ball.half_axes_mm.max()) * (1 + max(focus.grown_mm, 0) / float(ball.half_axes_mm.min())) + extra
+            )
+            corners += [ball.centre_mm - reach, ball.centre_mm + reach]
+        corners += [point for tube in focus.spicules for point in (tube.start_mm, tube.end_mm)]
+    points = np.array(corners)
+    box = np.array(np.meshgrid(*np.stack([points.min(0), points.max(0)]).T)).reshape(3, -1).T
+    index = grid.to_index(box)
+    low = np.clip(np.floor(index.min(0)).astype(int), 0, np.array(grid.shape) - 1)
+    high = np.clip(np.ceil(index.max(0)).astype(int) + 1, low + 1, grid.shape)
+    i, j, k = (slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
+    return i, j, k
