@@ -126,7 +126,7 @@ class Reader:
 
 
 def packed(labels: npt.NDArray[np.uint8]) -> bytes:
-    return gzip.compress(labels.astype(np.uint8).tobytes("F"))
+    return gzip.compress(labels.astype(np.uint8).tobytes("F"), mtime=0)
 
 
 @pytest.fixture(scope="session")

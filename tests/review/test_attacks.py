@@ -138,7 +138,9 @@ def test_a_gzip_bomb_is_refused_and_never_unpacked(reader: Reader) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"garbage", NOTHING[:-9], packed(np.zeros(VOXELS - 1, np.uint8)), NOTHING + b"more"]
+    "body",
+    [b"", b"garbage", NOTHING[:-9], packed(np.zeros(VOXELS - 1, np.uint8)), NOTHING + b"more"],
+    ids=["nothing", "no gzip", "cut off", "a voxel too few", "more behind it"],
 )
 def test_a_mask_that_is_none_is_refused(reader: Reader, body: bytes) -> None:
     assert reader.put(f"{CASE}/mask", body, 0).status_code == 422
