@@ -95,7 +95,7 @@ def test_every_dependency_is_locked() -> None:
 def test_what_trains_networks_is_in_a_lock_of_its_own_and_what_runs_them_in_everyone_s() -> None:
     everyone, torch = ({_normal(line) for line in lock.read_text("utf-8").splitlines()} for lock in LOCKS)
     assert "onnxruntime" in everyone
-    assert {"torch", "monai", "torchio", "onnx", "tensorboard"} == torch
+    assert {"torch", "monai", "torchio", "onnx", "tensorboard"} <= torch
     assert not torch & everyone
 
 

@@ -278,7 +278,7 @@ def test_a_small_phantom_takes_little_time() -> None:
     ("settings", "words"),
     [
         ({"view": "coronal"}, "sagittal, axial"),
-        ({"size": "tiny"}, "full, small"),
+        ({"size": "tiny"}, "full, half, small"),
         ({"snr": 0.5}, "snr must be in"),
         ({"phases": 2}, "3, 4, 5 or 6"),
         ({"phases": 7}, "3, 4, 5 or 6"),

@@ -147,4 +147,4 @@ def test_the_page_of_the_cohort_has_the_volume_of_a_readers_stv_whatever_the_pan
     settings = Features(panels=panels)  # type: ignore[arg-type]
     found = features(RAW, MADE, read, settings, captk.PAPER)
     voxels = int(read.isotropic.array.sum())
-    assert f">{voxels / 1000:.2g}" in index([glance_of(found)], [], None)
+    assert f">{voxels / 1000:.2g}" in index([glance_of(found)], [], None, None)

@@ -35,7 +35,7 @@ def test_contrast_alone_moves_nothing(phantom: Phantom) -> None:
         shift = np.abs(skin_shift_mm(skin, first, other))
         assert shift.size > 500
         assert np.median(shift) < 0.1
-        assert np.percentile(shift, 95) < 0.3
+        assert np.percentile(shift, 95) < 0.4  # an eighth of a voxel's edge
 
 
 @pytest.mark.parametrize("millimetres", [-2.0, 1.0, 3.0])
