@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +18,9 @@ from uptake.pipeline.runner import ABSENT, Input, Place, file_key, run_steps, to
 from uptake.pipeline.settings import Settings
 from uptake.pipeline.steps import STEPS, CaseSource
 from uptake.study import Code, Refusal
+
+
+_begun = itertools.count()
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,8 @@ def make_case(task: CaseTask, on_step: Callable[[str], None] = lambda _: None) -
     import scipy.ndimage
     import scipy.spatial  # noqa: F401 (here, since two steps beside each other must not begin to import one library)
 
+    if next(_begun):
+        gc.collect()  # volumes of the case before hang in cycles: few objects, so that Python would wait, but large
     cohort = Cohort(task.cohort)
     record = _with_source(cohort.record(task.case_id), task.source)
     place = _place(cohort, record)
