@@ -19,7 +19,6 @@ from uptake.pipeline.settings import Settings
 from uptake.pipeline.steps import STEPS, CaseSource
 from uptake.study import Code, Refusal
 
-
 _begun = itertools.count()
 
 
