@@ -18,8 +18,9 @@ import numpy as np
 from scipy import ndimage
 
 from uptake.phantom import Phantom, make
-from uptake.phantom.anatomy import SUBCUTANEOUS_MM, Tissue, chest_y_mm
+from uptake.phantom.anatomy import Tissue
 from uptake.phantom.frames import frame_of
+from uptake.phantom.outline import SUBCUTANEOUS_MM, chest_y_mm
 from uptake.preprocess.foreground import foreground
 from uptake.preprocess.motion import Motion, brought_onto
 from uptake.preprocess.skin import find_skin, skin_shift_mm

@@ -27,12 +27,13 @@ from scipy import ndimage, stats
 from uptake.io.dicom.read import read_study
 from uptake.io.dicom.scan import scan
 from uptake.phantom import Phantom, make
-from uptake.phantom.anatomy import draw_breast, draw_surface
+from uptake.phantom.anatomy import draw_surface
 from uptake.phantom.fields import region_of
 from uptake.phantom.foci import longest_diameter_mm, occupancy, spread
 from uptake.phantom.frames import frame_of, view_grid
 from uptake.phantom.lesion import draw_lesion
 from uptake.phantom.model import STV_REACH_MM, stream
+from uptake.phantom.outline import draw_breast
 from uptake.preprocess.bias import corrected, estimate_fields
 from uptake.preprocess.breast import Part, breast_mask
 from uptake.report.svg import tag

@@ -3,20 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from uptake.phantom.anatomy import (
-    BASE,
-    Blob,
-    Breast,
-    Tissue,
-    breast_depth_mm,
-    chest_y_mm,
-    depth_mm,
-    draw_body,
-    draw_breast,
-    fractions,
-)
+from uptake.phantom.anatomy import BASE, Blob, Tissue, draw_body, fractions
 from uptake.phantom.fields import region_of
 from uptake.phantom.frames import frame_of, view_grid
+from uptake.phantom.outline import Breast, breast_depth_mm, chest_y_mm, depth_mm, draw_breast
 from uptake.volume import Grid
 
 ROUND = Breast((0.0, 0.0), (50.0, 80.0, 60.0, 60.0), 2.0, 0.0, 0.0, 0.3, 2.0)

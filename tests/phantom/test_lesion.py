@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from uptake.phantom.anatomy import draw_breast
 from uptake.phantom.fields import Field
 from uptake.phantom.foci import Ball, Focus, Lesion, longest_diameter_mm, occupancy, spread
 from uptake.phantom.lesion import KINDS, draw_lesion
+from uptake.phantom.outline import draw_breast
 from uptake.phantom.tubes import Tube
 from uptake.volume import Grid
 

@@ -8,8 +8,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from uptake.phantom.anatomy import Breast, breast_depth_mm
 from uptake.phantom.frames import Float, Frame
+from uptake.phantom.outline import Breast, breast_depth_mm
 
 T = TypeVar("T")
 

@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage, special
 
-from uptake.phantom.anatomy import chest_y_mm, step
+from uptake.phantom.anatomy import step
 from uptake.phantom.fields import Field
 from uptake.phantom.frames import Float, Frame, Slices, averaged, frame_of, supersampled
+from uptake.phantom.outline import chest_y_mm
 from uptake.phantom.tubes import Point, Tube, drawn
 from uptake.volume import Grid, Shape
 

@@ -12,10 +12,10 @@ from typing import Literal, cast
 import numpy as np
 import numpy.typing as npt
 
-from uptake.phantom.anatomy import Breast, breast_depth_mm, chest_y_mm
 from uptake.phantom.fields import Region, random_field
 from uptake.phantom.foci import MARGIN_MM, Ball, Focus, Kind, Lesion, focus_depth_mm
 from uptake.phantom.frames import frame_of
+from uptake.phantom.outline import Breast, breast_depth_mm, chest_y_mm
 from uptake.phantom.tubes import Point, Tube
 from uptake.volume import Grid
 

@@ -7,11 +7,12 @@ from typing import Literal
 
 import numpy as np
 
-from uptake.phantom.anatomy import Body, Breast, Tissue, breast_depth_mm, draw_body, fractions
+from uptake.phantom.anatomy import Body, Tissue, draw_body, fractions
 from uptake.phantom.fields import Field, Region, random_field
 from uptake.phantom.foci import Kind, Lesion, Occupancy, occupancy, spread
 from uptake.phantom.frames import Float
 from uptake.phantom.lesion import draw_lesion
+from uptake.phantom.outline import Breast, breast_depth_mm
 from uptake.phantom.tissues import Background, Patient, draw_patient
 from uptake.phantom.tubes import Growth, Point, Steer, Tube, grow, tube_share
 from uptake.volume import Grid

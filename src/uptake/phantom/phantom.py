@@ -14,12 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from uptake.phantom import movement
-from uptake.phantom.anatomy import Breast, Tissue, chest_y_mm, draw_breast
+from uptake.phantom.anatomy import Tissue
 from uptake.phantom.defects import Scene, misordered, spoiled
 from uptake.phantom.fields import Region, region_of
 from uptake.phantom.foci import longest_diameter_mm
 from uptake.phantom.frames import Float, Frame, frame_of, view_grid
 from uptake.phantom.model import Model, Shares, draw_model, labels, shares_on, stream
+from uptake.phantom.outline import Breast, chest_y_mm, draw_breast
 from uptake.phantom.protocol import LEVELS, Clock, acquired_of, draw_clock, sequence_of
 from uptake.phantom.rendering import Rendered, render
 from uptake.phantom.scanner import (
