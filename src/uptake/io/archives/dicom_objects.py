@@ -157,6 +157,32 @@ def _decimal(value: float) -> str:
 
 
 def _segmentation(case: ReleasedCase, images: list[Dataset], mask: ReleasedMask, number: int) -> Dataset:
+    highdicom = _highdicom()
+    with quiet():
+        made = highdicom.seg.Segmentation(
+            source_images=images,
+            pixel_array=_frames(mask.acquired.array, case),
+            segmentation_type="BINARY",
+            segment_descriptions=[_description(case, mask)],
+            series_instance_uid=case.identity.uids[f"{mask.kind.name} series"],
+            series_number=SEG_SERIES + number,
+            sop_instance_uid=case.identity.uids[f"{mask.kind.name} instance"],
+            instance_number=1,
+            manufacturer=MAKER,
+            manufacturer_model_name=MODEL,
+            software_versions=case.version,
+            device_serial_number="0",
+            content_label=mask.kind.label.upper().replace(" ", "_"),
+            content_description=mask.kind.meaning[:64],
+        )
+    if _is_multi_frame(case):
+        _true_frames(made, case)
+    made.SeriesDescription = mask.kind.label
+    return _without_moment(made, case.identity)
+
+
+def _description(case: ReleasedCase, mask: ReleasedMask) -> Any:  # noqa: ANN401 (highdicom is imported lazily)
+    """What the one segment is: a neoplasm of the breast on its side, drawn by a reader or by which algorithm."""
     highdicom, codes = _highdicom(), _codes()
     algorithm = None
     if mask.kind.made != "MANUAL":
@@ -177,27 +203,7 @@ def _segmentation(case: ReleasedCase, images: list[Dataset], mask: ReleasedMask,
     if case.identity.laterality in sides:
         code, word = sides[case.identity.laterality]
         description.AnatomicRegionSequence[0].AnatomicRegionModifierSequence = [codes(code, "SCT", word)]
-    with quiet():
-        made = highdicom.seg.Segmentation(
-            source_images=images,
-            pixel_array=_frames(mask.acquired.array, case),
-            segmentation_type="BINARY",
-            segment_descriptions=[description],
-            series_instance_uid=case.identity.uids[f"{mask.kind.name} series"],
-            series_number=SEG_SERIES + number,
-            sop_instance_uid=case.identity.uids[f"{mask.kind.name} instance"],
-            instance_number=1,
-            manufacturer=MAKER,
-            manufacturer_model_name=MODEL,
-            software_versions=case.version,
-            device_serial_number="0",
-            content_label=mask.kind.label.upper().replace(" ", "_"),
-            content_description=mask.kind.meaning[:64],
-        )
-    if _is_multi_frame(case):
-        _true_frames(made, case)
-    made.SeriesDescription = mask.kind.label
-    return _without_moment(made, case.identity)
+    return description
 
 
 def _frames(array: Array, case: ReleasedCase) -> Array:
