@@ -16,6 +16,10 @@ EXTRAS := --extra cluster --extra fetch --extra infer --extra parquet --extra re
 MODULES := $(shell (find src -name '*.py' | LC_ALL=C sort; cat CMakeLists.txt src/kernels/*) | cksum | cut -d ' ' -f 1)
 INSTALLED := $(VENV)/installed-$(MODULES).stamp
 
+# Packages are installed uncompiled, so where this variable is set, every process that a test or the demo starts would
+# compile all it imports again: two thirds of its start.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo torch test check format lint types imports docs pages lock viewer wheel clean

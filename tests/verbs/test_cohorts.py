@@ -148,7 +148,45 @@ def test_a_users_rules_are_data(tables: Callable[..., tuple[Path, Path]], tmp_pa
     )
     found = verbs.cohort(*tables(), tmp_path / "out", rules=rules)
     assert found.included == ("P-1001",)
-    assert {e.found for e in found.selection.exclusions} == {"age 50", "age 60", "age 70", "no age"}
+    no_images = "a clinical row without images in the index"
+    assert {e.found for e in found.selection.exclusions} == {"age 50", "age 60", "no age", no_images}
+
+
+@pytest.mark.parametrize(
+    ("rule", "patient", "found"),
+    [
+        ('needs = "range"\ncolumn = "age"\nmost = 90', "1005", "a clinical row without images in the index"),
+        ('needs = "phases"\ncolumn = "phases"\nleast = 3', "P-1004", "images without a row in the clinical table"),
+    ],
+)
+def test_rules_that_ask_for_one_table_alone_still_exclude_who_is_not_in_the_other(
+    tables: Callable[..., tuple[Path, Path]], tmp_path: Path, rule: str, patient: str, found: str
+) -> None:
+    rules = tmp_path / "mine.toml"
+    rules.write_text(f'name = "mine"\ntitle = "Mine"\n[[rules]]\nstep = "one"\n{rule}\nreason = "one"\n')
+    chosen = verbs.cohort(*tables(), tmp_path / "out", rules=rules)
+    assert {r["patient_id"]: r["found"] for r in _rows(tmp_path / "out" / "excluded.csv")}[patient] == found
+    assert patient not in chosen.included
+
+
+def test_a_clinical_row_without_images_and_images_without_a_row_leave_with_that_reason(
+    tables: Callable[..., tuple[Path, Path]], tmp_path: Path
+) -> None:
+    clinical = "SUBJECTID,age\n1001,40\n1002,50\n1009,61\n"
+    index = "case_id,phases,manufacturer,model\nP-1001,3,GE,Signa\nP-1002,3,GE,Signa\nP-1010,3,GE,Signa\n"
+    found = verbs.cohort(*tables(clinical, index), tmp_path / "out")
+    assert found.included == ("P-1001", "P-1002")
+    left = [(r["patient_id"], r["step"], r["found"]) for r in _rows(tmp_path / "out" / "excluded.csv")]
+    assert left == [
+        ("1009", "images in the index", "a clinical row without images in the index"),
+        ("P-1010", "a row in the clinical table", "images without a row in the clinical table"),
+    ]
+    assert [(r["entered"], r["excluded"], r["remaining"]) for r in _rows(tmp_path / "out" / "flow.csv")] == [
+        ("4", "1", "3"), ("3", "0", "3"), ("3", "1", "2"),
+    ]  # fmt: skip
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert "1009" in page
+    assert "P-1010" in page
 
 
 @pytest.mark.parametrize(

@@ -124,3 +124,15 @@ class RuleSet:
     published: tuple[Counted, ...] = ()
     groups: Groups = field(default_factory=Groups)
     variables: tuple[Variable, ...] = ()
+
+    @property
+    def steps(self) -> tuple[Rule, ...]:
+        """The rules; before them what a set that never asks for it takes for granted: images, and a clinical row."""
+        asked = {rule.needs for rule in self.rules}
+        images = () if asked & {"images", "series", "phases"} else (IMAGES,)
+        clinical = () if asked & {"clinical", "complete", "range", "one-of"} else (CLINICAL,)
+        return (*images, *clinical, *self.rules)
+
+
+IMAGES = Rule("images in the index", "images", "no images")
+CLINICAL = Rule("a row in the clinical table", "clinical", "no clinical data")

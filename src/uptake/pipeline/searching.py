@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,7 +16,10 @@ from uptake.pipeline import executors
 from uptake.study import Code, Refusal
 
 AT_ONCE = 50
-"""Files that a process is sent together."""
+"""Files that are searched between two words of progress."""
+PARTS = 8
+"""Into how many parts, at most, the files of one process of several are divided: what is sought goes along with each
+part, so that many small ones would send it as often as there are files."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +56,8 @@ def search_files(task: SearchTask) -> tuple[Leak, ...]:
 def search(root: Path, sought: Sought, jobs: int, on_searched: Callable[[int, int], None]) -> list[Leak]:
     """The leaks in every file below `root`. Raises `Refusal` WORKER_DIED where a process was killed."""
     files = list(_files(root))
-    starts = range(0, len(files), AT_ONCE)
-    tasks = [SearchTask(root, tuple(files[start : start + AT_ONCE]), sought) for start in starts]
+    at_once = AT_ONCE if jobs == 1 else max(AT_ONCE, math.ceil(len(files) / (PARTS * jobs)))
+    tasks = [SearchTask(root, tuple(files[n : n + at_once]), sought) for n in range(0, len(files), at_once)]
     count = min(jobs, len(tasks))
     ended = executors.in_pool(search_files, tasks, count) if count > 1 else executors.in_process(search_files, tasks)
     leaks: list[Leak] = []

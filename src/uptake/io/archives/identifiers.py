@@ -149,7 +149,8 @@ class _Collected:
         with quiet():
             self.removed.add(str(dataset.get("PatientIdentityRemoved", "")).strip().upper())
             for keyword in ("PatientSex", "FrameOfReferenceUID", "DeidentificationMethod"):
-                self.first.setdefault(keyword, str(dataset.get(keyword, "") or ""))
+                if keyword not in self.first:
+                    self.first[keyword] = str(dataset.get(keyword, "") or "")
             if not self.first.get("collection"):
                 self.first["collection"] = _collection(dataset)
 
