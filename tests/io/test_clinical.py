@@ -139,12 +139,26 @@ def test_dicom_dates_of_a_csv_are_dates(tmp_path: Path) -> None:
     assert read_index(tmp_path / "i.csv", ID).dates == ("StudyDate",)
 
 
-@pytest.mark.parametrize("text", ["PatientID,n\n", "name,n\nx,1\n"])
-def test_an_index_without_rows_or_patients_is_refused(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("", "a table without rows"),
+        ("PatientID,n\n", "a table without rows"),
+        ("name,n\nx,1\n", "the columns 'name', 'n'"),
+        ("PatientID;n\nx;1\n", "the columns 'PatientID;n'"),
+    ],
+)
+def test_a_table_without_rows_or_patients_is_refused_with_what_it_has(tmp_path: Path, text: str, found: str) -> None:
     (tmp_path / "i.csv").write_text(text)
-    with pytest.raises(Refusal) as refused:
-        read_index(tmp_path / "i.csv", ID)
-    assert refused.value.code == Code.INDEX
+    for read, code in ((read_index, Code.INDEX), (read_clinical, Code.CLINICAL)):
+        with pytest.raises(Refusal, match=f"i.csv: {found}") as refused:
+            read(tmp_path / "i.csv", ID)
+        assert refused.value.code == code
+
+
+def test_a_sheet_with_headings_alone_is_no_index(book: Callable[..., Path]) -> None:
+    with pytest.raises(Refusal, match="a sheet without rows"):
+        read_index(book({"s": [["SUBJECTID", "n"]]}), ID)
 
 
 def test_parquet_is_read_like_the_rest(tmp_path: Path) -> None:

@@ -97,12 +97,22 @@ def test_a_formula_as_a_column_name_is_disarmed_too(tmp_path: Path) -> None:
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(st.tuples(texts, texts), max_size=4), prefix=st.sampled_from(["", "'", "''=", "'=", "=", "\t"]))
 def test_any_text_comes_back_from_csv_as_it_went(tmp_path: Path, rows: list[tuple[str, str]], prefix: str) -> None:
     written = [{"a": prefix + a, "b": b} for a, b in rows]
     write_csv(["a", "b"], written, tmp_path / "a.csv")
     assert read_csv(tmp_path / "a.csv") == written
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [(f"a\n{'x' * 200_000}\n", r"field larger than field limit"), ('a\n"x\n', "unexpected end of data")],
+)
+def test_what_the_csv_reader_cannot_take_is_said_in_its_words(tmp_path: Path, text: str, found: str) -> None:
+    (tmp_path / "a.csv").write_text(text)
+    with pytest.raises(Refusal, match=found):
+        read_csv(tmp_path / "a.csv")
 
 
 def test_excel_keeps_numbers_bool_and_texts_that_look_like_something_else(tmp_path: Path) -> None:

@@ -8,15 +8,18 @@ from pathlib import Path
 
 from uptake.io.archives import bids, dicom_objects, ispy1
 from uptake.io.archives.case import Item, ReleasedCase
-from uptake.volume import Volume
+from uptake.volume import Grid, Volume
 
 
 @dataclass(frozen=True)
 class Format:
-    """write(root, case): the files of a case; read(root, case_id, like): its volumes by name, without the cohort."""
+    """write(root, case): the files of a case; read(root, case_id, grid): its volumes by name, without the cohort.
+
+    grid: of the acquired images, which a SEG is read onto.
+    """
 
     write: Callable[[Path, ReleasedCase], tuple[Item, ...]]
-    read: Callable[[Path, str, Volume | None], dict[str, Volume]]
+    read: Callable[[Path, str, Grid | None], dict[str, Volume]]
 
 
 FORMATS: Mapping[str, Format] = {

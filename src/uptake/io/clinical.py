@@ -78,7 +78,7 @@ def read_index(path: Path, identifiers: Sequence[str]) -> Table:
     tables = list(_tables(path, identifiers, Code.INDEX))
     if len(tables) != 1 or not tables[0].rows:
         found = f"{path.name}: {len(tables)} tables with a column {' or '.join(identifiers)}"
-        found = f"{path.name}: a table without rows" if len(tables) == 1 else found
+        found = f"{path.name}: a sheet without rows" if len(tables) == 1 else found
         raise _refused(Code.INDEX, found, "one table with a row per series or study")
     return tables[0]
 
@@ -90,16 +90,21 @@ def _tables(path: Path, identifiers: Sequence[str], code: Code) -> Iterator[Tabl
     if suffix in {".xlsx", ".xlsm"}:
         yield from _workbook(path, identifiers, code)
     elif suffix in {".parquet", ".pq"}:
-        yield from _kept(_parquet(path, code), identifiers)
+        yield _identified(_parquet(path, code), path, identifiers, code)
     elif suffix in {".csv", ".gz"}:
-        yield from _kept(_csv(path, code), identifiers)
+        yield _identified(_csv(path, code), path, identifiers, code)
     else:
         raise SettingsError(f"{path.name}: a table is .csv, .csv.gz, .xlsx or .parquet")
 
 
-def _kept(table: Table, identifiers: Sequence[str]) -> Iterator[Table]:
+def _identified(table: Table, path: Path, identifiers: Sequence[str], code: Code) -> Table:
+    """The one table of a file, if it has rows and a column with the patient."""
     if table.column(identifiers):
-        yield table
+        return table
+    found = f"the columns {', '.join(map(repr, table.columns[:12]))}" if table.rows else "a table without rows"
+    raise _refused(
+        code, f"{path.name}: {found}", f"a heading over every column, one of them {' or '.join(identifiers)}, and rows"
+    )
 
 
 def _csv(path: Path, code: Code) -> Table:

@@ -85,6 +85,16 @@ def read_volume(path: Path) -> Volume:
     return Volume(array, grid)
 
 
+def read_grid(path: Path) -> Grid:
+    """The grid of a NIfTI-1 file, from its header alone. Raises `Refusal` UNREADABLE, NO_ORIENTATION."""
+    with _opened(path) as handle:
+        try:
+            header = _parsed(handle.read(HEADER_BYTES), path.name)
+        except DAMAGED as error:
+            raise _unreadable(path.name, f"damaged or cut short ({type(error).__name__})") from error
+    return Grid(header.get_data_shape()[:3], _affine(header, path.name))
+
+
 def read_mask(path: Path) -> Volume:
     """Read a mask: a NIfTI-1 file whose voxels are 0 and 1, or 0 and 255, as a volume of bool.
 

@@ -73,7 +73,9 @@ def read_csv(path: Path) -> list[dict[str, str]]:
         packed = path.read_bytes()
         text = (gzip.decompress(packed) if path.suffix == ".gz" else packed).decode("utf-8-sig")
         lines = list(csv.reader(io.StringIO(text, newline=""), strict=True))
-    except (UnicodeDecodeError, csv.Error, EOFError, gzip.BadGzipFile, zlib.error) as error:
+    except csv.Error as error:  # an open quotation mark, a cell of more than 131072 characters
+        raise _unreadable(path, f"no CSV table ({error})") from error
+    except (UnicodeDecodeError, EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise _unreadable(path, f"not a CSV table in UTF-8 ({type(error).__name__})") from error
     if not lines:
         return []
@@ -91,8 +93,9 @@ def write_xlsx(sheets: Mapping[str, Sheet], path: Path) -> None:
     r"""Write sheets as an Excel file, whole or not at all; equal sheets give equal bytes.
 
     Numbers and bool stay what they are, but NaN and infinities, which Excel does not have, are written as texts.
-    Control characters, which XML does not have, become the replacement character. Raises as `write_csv`, and
-    `ValueError` for a sheet name that Excel does not take (1 to 31 characters, none of ``[]:*?/\``).
+    Control characters, which XML does not have, become the replacement character, and a text ends after 32767
+    characters, which is all that an Excel cell takes. Raises as `write_csv`, and `ValueError` for a sheet name that
+    Excel does not take (1 to 31 characters, none of ``[]:*?/\``).
     """
     from openpyxl import Workbook
     from openpyxl.cell import WriteOnlyCell

@@ -38,7 +38,6 @@ from uptake.pipeline.settings import Settings
 from uptake.preprocess.motion import applied
 from uptake.study import Refusal, Study
 from uptake.tumour.diameter import longest_diameter_mm
-from uptake.volume import Volume
 
 SEXES = ("F", "M", "O")
 
@@ -318,8 +317,3 @@ def _tables(folder: Path, case_id: str, file: forms.StudyFile) -> Mapping[str, l
         "features_long": facts.long_features(case_id, features),
         "checks": checks,
     }
-
-
-def all_volumes(root: Path, case_id: str, formats: tuple[str, ...], like: Volume) -> dict[str, dict[str, Volume]]:
-    """What each form of a release holds of a case."""
-    return {name: FORMATS[name].read(root, case_id, like) for name in formats}

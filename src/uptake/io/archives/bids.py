@@ -20,7 +20,7 @@ from uptake.io.archives.manifest import read_manifest
 from uptake.io.archives.metadata import Metadata
 from uptake.io.files import write_json_whole
 from uptake.io.nifti import read_mask, read_volume, write_volume
-from uptake.volume import Volume
+from uptake.volume import Grid, Volume
 
 ROOT = "bids"
 VERSION = "1.10.0"
@@ -60,7 +60,7 @@ def write(root: Path, case: ReleasedCase) -> tuple[Item, ...]:
     return tuple(items)
 
 
-def read(root: Path, case_id: str, like: Volume | None = None) -> dict[str, Volume]:  # noqa: ARG001 (as all formats)
+def read(root: Path, case_id: str, grid: Grid | None = None) -> dict[str, Volume]:  # noqa: ARG001 (as all formats)
     """The images (``corrected_0000``, ``zscored_0000``, ...) and masks of a case by name without punctuation."""
     found = {}
     listed = [entry.file for entry in read_manifest(root) if entry.case_id == case_id]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +18,10 @@ from uptake.io.archives.jsonld import CRATE_FILE, CROISSANT_FILE
 from uptake.io.archives.manifest import CHECKSUMS, MANIFEST, Entry, checksums, files_of, read_manifest, sha256_of
 from uptake.io.archives.streams import NIFTI_FIELDS, Stream, file_streams
 from uptake.io.dicom.lenient import MALFORMED
-from uptake.io.nifti import read_volume
+from uptake.io.nifti import read_grid, read_volume
 from uptake.io.tables import read_csv
 from uptake.study import Refusal
-from uptake.volume import Volume
+from uptake.volume import Grid, Volume
 
 NAMES = (
     re.compile(rf"{ispy1.ROOT}/{ispy1.CORRECTED}/(?P<case>[^/]+)/(?P=case)_DCE_\d{{4}}_N3\.nii\.gz"),
@@ -36,16 +37,43 @@ DOCUMENTS = ("README.md", "LICENSE.md", "DEIDENTIFICATION.md", "ERRATA.md", "CIT
 SEG_VOLUME_TOLERANCE = 1e-6
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Case:
-    """A case's lines of the manifest."""
+    """A case's lines of the manifest, and its row of ``tables/ftv.csv``: empty where there is none."""
 
     root: Path
     case_id: str
     entries: tuple[Entry, ...]
+    ftv: Mapping[str, str]
+    kept: dict[str, Volume] = field(default_factory=dict)
 
     def files(self, start: str, end: str = "") -> list[Entry]:
         return [entry for entry in self.entries if entry.file.startswith(start) and entry.file.endswith(end)]
+
+    def mask(self, entry: Entry) -> Volume:
+        """The voxels of a mask's file, read once for all files of one checksum."""
+        if entry.sha256 not in self.kept:
+            self.kept[entry.sha256] = read_volume(self.root / entry.file)
+        return self.kept[entry.sha256]
+
+    def named(self, mask: str) -> Volume | None:
+        """The first file of a mask; None where there is none."""
+        entry = next((entry for entry in self.files("", ".nii.gz") if entry.mask == mask), None)
+        return self.mask(entry) if entry else None
+
+    @cached_property
+    def grids(self) -> dict[str, Grid]:
+        """The acquired and the isotropic grid: of the first image on it, from whichever layout is there."""
+        wanted = {
+            "acquired": (f"{ispy1.ROOT}/{ispy1.CORRECTED}/", f"desc-{bids.CORRECTED}_"),
+            "isotropic": (f"{ispy1.ROOT}/{ispy1.ZSCORED}/", f"desc-{bids.ZSCORED}_"),
+        }
+        found = {}
+        for name, parts in wanted.items():
+            images = [e.file for e in self.files("", ".nii.gz") if any(part in e.file for part in parts)]
+            if images:
+                found[name] = read_grid(self.root / min(images))
+        return found
 
 
 def check_release(root: Path) -> tuple[CaseFinding, ...]:
@@ -59,11 +87,20 @@ def check_release(root: Path) -> tuple[CaseFinding, ...]:
     for entry in entries:
         if entry.case_id:
             cases.setdefault(entry.case_id, []).append(entry)
+    volumes = _ftv(root)
     for case_id, lines in sorted(cases.items()):
-        case = _Case(root, case_id, tuple(lines))
+        case = _Case(root, case_id, tuple(lines), volumes.get(case_id, {}))
         for name, check in CASE_CHECKS.items():
             found.append(_judged(case_id, name, check, case))
     return tuple(found)
+
+
+def _ftv(root: Path) -> dict[str, dict[str, str]]:
+    """The rows of ``tables/ftv.csv`` by case; none where it cannot be read, which `_tables` says."""
+    try:
+        return {row["case_id"]: row for row in read_csv(root / "tables/ftv.csv")}
+    except (OSError, Refusal, KeyError):
+        return {}
 
 
 def _judged(case_id: str, name: str, check: Callable[[_Case], str], case: _Case) -> CaseFinding:
@@ -158,14 +195,16 @@ def _phases(case: _Case) -> str:
 def _headers(case: _Case) -> str:
     """NIfTI headers whose geometry is the manifest's, with empty text and nothing between header and voxels."""
     wrong = []
+    seen: dict[str, tuple[str, str]] = {}
     for entry in case.files("", ".nii.gz"):
-        volume = read_volume(case.root / entry.file)
-        shape = " ".join(map(str, volume.grid.shape))
-        spacing = " ".join(f"{s:.6g}" for s in volume.grid.spacing_mm)
+        if entry.sha256 not in seen:
+            grid = read_volume(case.root / entry.file).grid
+            seen[entry.sha256] = (" ".join(map(str, grid.shape)), " ".join(f"{s:.6g}" for s in grid.spacing_mm))
+            texts = [s.place for s in file_streams(case.root / entry.file, entry.file) if _is_text(s)]
+            wrong += [f"{entry.file}: {place} is not empty" for place in texts]
+        shape, spacing = seen[entry.sha256]
         if (shape, spacing) != (entry.shape, entry.spacing_mm):
             wrong.append(f"{entry.file}: {shape} voxels of {spacing} mm")
-        texts = [s.place for s in file_streams(case.root / entry.file, entry.file) if _is_text(s)]
-        wrong += [f"{entry.file}: {place} is not empty" for place in texts]
     return _few(wrong)
 
 
@@ -178,29 +217,27 @@ def _is_text(stream: Stream) -> bool:
 def _masks(case: _Case) -> str:
     """Masks of the values that the layout gives them, on the grid of one of the case's images."""
     wrong = []
-    grids = _grids(case)
     for entry in (entry for entry in case.files("", ".nii.gz") if entry.mask):
-        volume = read_volume(case.root / entry.file)
+        volume = case.mask(entry)
         values = {int(value) for value in np.unique(volume.array)}
         if not values <= {0, int(entry.unit.split()[-1])}:
             wrong.append(f"{entry.file}: values {sorted(values)}")
-        if not any(volume.grid.same_as(image.grid) for image in grids.values()):
+        if not any(volume.grid.same_as(grid) for grid in case.grids.values()):
             wrong.append(f"{entry.file}: on no grid of the case's images")
     return _few(wrong)
 
 
 def _segmentations(case: _Case) -> str:
     """Every SEG equal to the mask of its name on the acquired grid; the report's volumes those of the masks."""
-    grids = _grids(case)
-    acquired = grids.get("acquired")
+    acquired = case.grids.get("acquired")
     if acquired is None or not case.files(f"{dicom_objects.ROOT}/"):
         return ""
     wrong = []
     segs = dicom_objects.read(case.root, case.case_id, acquired)
     for name, seg in segs.items():
-        mask = next((entry for entry in case.files("", ".nii.gz") if entry.mask == name), None)
-        if mask is not None and (volume := read_volume(case.root / mask.file)).grid.same_as(seg.grid):
-            different = int(np.count_nonzero((volume.array != 0) != seg.array))
+        mask = case.named(name)
+        if mask is not None and mask.grid.same_as(seg.grid):
+            different = int(np.count_nonzero((mask.array != 0) != seg.array))
             wrong += [f"{name}: {different} voxels differ between SEG and mask"] if different else []
     for entry in case.files(f"{dicom_objects.ROOT}/", "_SR.dcm"):
         for identifier, values in dicom_objects.read_measurements(case.root / entry.file).items():
@@ -211,16 +248,13 @@ def _segmentations(case: _Case) -> str:
 
 
 def _counts(case: _Case) -> str:
-    """The voxels of the FTV mask are those of tables/ftv.csv."""
-    rows = [row for row in read_csv(case.root / "tables/ftv.csv") if row["case_id"] == case.case_id]
-    masks = {"ftv": "ftv_ser_voxels", "ftv_pe": "ftv_pe_voxels"}
+    """The voxels of the FTV mask are those of tables/ftv.csv; a row that is not there is the finding on the tables."""
     wrong = []
-    for mask, column in masks.items():
-        entry = next((entry for entry in case.files("", ".nii.gz") if entry.mask == mask), None)
-        if entry is not None and rows:
-            count = int(np.count_nonzero(read_volume(case.root / entry.file).array))
-            listed = rows[0][column]
-            wrong += [f"{mask}: {count} voxels, {listed} in the table"] if str(count) != listed else []
+    for name, column in {"ftv": "ftv_ser_voxels", "ftv_pe": "ftv_pe_voxels"}.items():
+        mask = case.named(name)
+        if mask is not None and case.ftv:
+            count, listed = int(np.count_nonzero(mask.array)), case.ftv.get(column)
+            wrong += [f"{name}: {count} voxels, {listed} in the table"] if str(count) != listed else []
     return _few(wrong)
 
 
@@ -248,20 +282,6 @@ ALLOWED: Mapping[str, str] = {
     "counts": "as many voxels in the masks as in tables/ftv.csv",
     "provenance": "sources, versions and settings of every step",
 }
-
-
-def _grids(case: _Case) -> dict[str, Volume]:
-    """The first image on the acquired and on the isotropic grid, from whichever layout is there."""
-    wanted = {
-        "acquired": (f"{ispy1.ROOT}/{ispy1.CORRECTED}/", f"desc-{bids.CORRECTED}_"),
-        "isotropic": (f"{ispy1.ROOT}/{ispy1.ZSCORED}/", f"desc-{bids.ZSCORED}_"),
-    }
-    found = {}
-    for name, parts in wanted.items():
-        images = [e.file for e in case.files("", ".nii.gz") if any(part in e.file for part in parts)]
-        if images:
-            found[name] = read_volume(case.root / sorted(images)[0])
-    return found
 
 
 def _size(root: Path, entry: Entry) -> int:

@@ -22,7 +22,7 @@ from uptake.io.dicom.lenient import quiet
 from uptake.io.dicom.seg import seg_volume
 from uptake.io.files import writable, write_bytes_whole
 from uptake.study import Code, Refusal, SettingsError
-from uptake.volume import Array, Volume
+from uptake.volume import Array, Grid, Volume
 
 ROOT = "DICOM"
 MAKER, MODEL = "uptake", "uptake"
@@ -62,13 +62,13 @@ def write(root: Path, case: ReleasedCase) -> tuple[Item, ...]:
     return tuple(items)
 
 
-def read(root: Path, case_id: str, like: Volume | None = None) -> dict[str, Volume]:
-    """The masks of a case by name, from its SEG objects, on the grid of `like`, an image of the acquired grid."""
+def read(root: Path, case_id: str, grid: Grid | None = None) -> dict[str, Volume]:
+    """The masks of a case by name, from its SEG objects, on `grid`, which is that of its acquired images."""
     folder = root / ROOT / case_id
-    if like is None:
+    if grid is None:
         raise ValueError("a SEG is read onto the grid of an image")
     return {
-        path.name.removeprefix(f"{case_id}_").removesuffix("_SEG.dcm"): seg_volume(pydicom.dcmread(path), like.grid)
+        path.name.removeprefix(f"{case_id}_").removesuffix("_SEG.dcm"): seg_volume(pydicom.dcmread(path), grid)
         for path in sorted(folder.glob("*_SEG.dcm"))
     }
 

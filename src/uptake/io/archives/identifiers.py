@@ -80,7 +80,6 @@ class SourceFacts:
     collection: str = ""
     patient_sex: str = ""
     frame_of_reference_uid: str = ""
-    deidentification: str = ""
 
 
 def source_facts(files: Iterable[FileRef]) -> SourceFacts:
@@ -148,7 +147,7 @@ class _Collected:
             self.needles |= {needle} if needle else set()
         with quiet():
             self.removed.add(str(dataset.get("PatientIdentityRemoved", "")).strip().upper())
-            for keyword in ("PatientSex", "FrameOfReferenceUID", "DeidentificationMethod"):
+            for keyword in ("PatientSex", "FrameOfReferenceUID"):
                 if keyword not in self.first:
                     self.first[keyword] = str(dataset.get(keyword, "") or "")
             if not self.first.get("collection"):
@@ -162,7 +161,6 @@ class _Collected:
             collection=self.first.get("collection", ""),
             patient_sex=self.first.get("PatientSex", ""),
             frame_of_reference_uid=self.first.get("FrameOfReferenceUID", ""),
-            deidentification=self.first.get("DeidentificationMethod", ""),
         )
 
     def _look(self, dataset: pydicom.Dataset) -> None:

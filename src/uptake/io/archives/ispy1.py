@@ -12,7 +12,7 @@ import numpy as np
 
 from uptake.io.archives.case import Item, ReleasedCase, item_of
 from uptake.io.nifti import read_mask, read_volume, write_volume
-from uptake.volume import Volume
+from uptake.volume import Grid, Volume
 
 ROOT = "NIfTI-Files"
 CORRECTED = "images_bias-corrected_nifti"
@@ -42,7 +42,7 @@ def write(root: Path, case: ReleasedCase) -> tuple[Item, ...]:
     return tuple(items)
 
 
-def read(root: Path, case_id: str, like: Volume | None = None) -> dict[str, Volume]:  # noqa: ARG001 (as all formats)
+def read(root: Path, case_id: str, grid: Grid | None = None) -> dict[str, Volume]:  # noqa: ARG001 (as all formats)
     """The images (``corrected_0000``, ``zscored_0000``, ...) and masks of a case by name."""
     found = {}
     for folder, key, suffix in ((CORRECTED, "corrected", "N3"), (ZSCORED, "zscored", "N3_zscored")):
