@@ -47,6 +47,16 @@ def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def phantom_cohort(phantoms: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cohort of both phantoms, run once with default settings. To be copied, never changed."""
+    import uptake
+
+    folder = tmp_path_factory.mktemp("phantom_cohort") / "cohort"
+    assert uptake.run(phantoms, folder, jobs=1).ok
+    return folder
+
+
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[str]:
     """A Dask scheduler and two worker processes on the loopback address; the address."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -15,16 +14,16 @@ import pytest
 
 import uptake
 
-MOMENTS = [(results, delay) for results in (0, 1, 2, 4, 6) for delay in (0.0, 0.15)]
-"""Ten moments: when so many results are recorded in both cases together, and so many seconds later."""
+MOMENTS = (0, 1, 3, 6, 10)
+"""When the run is killed, one time after the other: when so many results are recorded in both cases together."""
+DELAYS_S = (0.0, 0.15)
+"""And so many seconds later: ten moments in all."""
 
 
 @pytest.fixture(scope="module")
-def undisturbed(phantoms: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def undisturbed(phantom_cohort: Path) -> dict[str, str]:
     """SHA-256 of every file of a run that nobody disturbed, provenance apart."""
-    folder = tmp_path_factory.mktemp("undisturbed") / "cohort"
-    assert uptake.run(phantoms, folder, jobs=1).ok
-    return contents(folder)
+    return contents(phantom_cohort)
 
 
 def contents(cohort: Path) -> dict[str, str]:
@@ -42,7 +41,7 @@ def recorded(cohort: Path) -> dict[str, str]:
 
 
 def killed_run(source: Path, cohort: Path, results: int, delay: float) -> None:
-    """Start ``uptake run`` in a process group of its own and kill the group at the asked moment."""
+    """Start ``uptake run`` as a group of processes, kill the first at the asked moment, and see the others end."""
     command = [sys.executable, "-c", "from uptake.cli import main; main()", "run", str(source), "--out", str(cohort)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     running = subprocess.Popen(
@@ -55,18 +54,33 @@ def killed_run(source: Path, cohort: Path, results: int, delay: float) -> None:
     while running.poll() is None and (len(recorded(cohort)) < results or not (cohort / "uptake.toml").exists()):
         time.sleep(0.005)
     time.sleep(delay)
-    os.killpg(running.pid, signal.SIGKILL)
+    running.kill()
     running.wait()
+    deadline = time.monotonic() + 60
+    while group_lives(running.pid):
+        assert time.monotonic() < deadline, "the workers of a killed run are still there"
+        time.sleep(0.02)
 
 
-@pytest.mark.parametrize(("results", "delay"), MOMENTS)
-def test_a_killed_run_started_again_ends_with_the_same_bytes(
-    phantoms: Path, undisturbed: dict[str, str], tmp_path: Path, results: int, delay: float
+def group_lives(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("delay", DELAYS_S)
+def test_a_run_killed_again_and_again_ends_with_the_same_bytes(
+    phantoms: Path, undisturbed: dict[str, str], tmp_path: Path, delay: float
 ) -> None:
     cohort = tmp_path / "cohort"
-    killed_run(phantoms, cohort, results, delay)
-    before = recorded(cohort)
-    assert len(before) < 2 * 9, "the run ended before it could be killed"
+    before: dict[str, str] = {}
+    for results in MOMENTS:
+        killed_run(phantoms, cohort, results, delay)
+        kept, before = before, recorded(cohort)
+        assert {name: before[name] for name in kept} == kept, "a finished step was done again"
+    assert len(before) < 2 * 13, "the run ended before it could be killed"
     assert uptake.run(phantoms, cohort, jobs=1).ok
     after = recorded(cohort)
     assert {name: after[name] for name in before} == before, "a finished step was done again"

@@ -30,16 +30,9 @@ from uptake.volume import Grid, Volume
 CASE = "PHANTOM-0001"
 
 
-@pytest.fixture(scope="module")
-def made(phantoms: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    cohort = tmp_path_factory.mktemp("reviewed") / "cohort"
-    assert uptake.run(phantoms, cohort, jobs=1).ok
-    return cohort
-
-
 @pytest.fixture
-def cohort(made: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(made, tmp_path / "cohort"))
+def cohort(phantom_cohort: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(phantom_cohort, tmp_path / "cohort"))
 
 
 @pytest.fixture
@@ -49,8 +42,8 @@ def browser(cohort: Path) -> Iterator[httpx.Client]:
         yield client
 
 
-def test_the_command_prints_one_line_when_it_is_ready_and_ends_quietly(made: Path) -> None:
-    command = [sys.executable, "-c", "from uptake.cli import main; main()", "review", str(made), "--no-browser"]
+def test_the_command_prints_one_line_when_it_is_ready_and_ends_quietly(cohort: Path) -> None:
+    command = [sys.executable, "-c", "from uptake.cli import main; main()", "review", str(cohort), "--no-browser"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     process = subprocess.Popen([*command, "--reader", "AB"], stdout=subprocess.PIPE, text=True, env=environment)
     assert process.stdout is not None

@@ -21,16 +21,15 @@ from uptake.verbs import RunResult
 CASE = "PHANTOM-0001"
 
 
-@pytest.fixture(scope="module")
-def made(phantoms: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    cohort = tmp_path_factory.mktemp("made") / "cohort"
-    assert uptake.run(phantoms, cohort, jobs=1).ok
-    return cohort
+@pytest.fixture
+def made(phantom_cohort: Path) -> Path:
+    """The cohort of all tests, to be looked at only."""
+    return phantom_cohort
 
 
 @pytest.fixture
-def cohort(made: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(made, tmp_path / "cohort"))
+def cohort(phantom_cohort: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(phantom_cohort, tmp_path / "cohort"))
 
 
 def rows(path: Path) -> list[dict[str, str]]:

@@ -24,7 +24,8 @@ from uptake.io.archives.documents import READER_SCRIPT
 from uptake.io.archives.manifest import read_manifest
 from uptake.io.dicom.seg import read_seg
 from uptake.io.nifti import read_mask, read_volume
-from uptake.study import Code, Refusal, SettingsError
+from uptake.io.store import locked
+from uptake.study import Code, CohortError, Refusal, SettingsError
 from uptake.verbs.releasing import verify_release
 
 hd = pytest.importorskip("highdicom", reason="the extra 'release' is not installed")
@@ -54,13 +55,12 @@ WORDS = ("quinterella", "marguerita", "hx77-90412", "zk4411", "acc5519034", "val
 
 
 @pytest.fixture(scope="module")
-def cohort(phantoms: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def cohort(phantom_cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Both phantoms through everything, the first one's STV approved by a reader."""
-    folder = tmp_path_factory.mktemp("release") / "cohort"
-    assert verbs.run(phantoms, folder, jobs=1).ok
+    folder = Path(shutil.copytree(phantom_cohort, tmp_path_factory.mktemp("release") / "cohort"))
     proposal = folder / "cases" / ONE / "masks" / "stv_proposal.nii.gz"
     assert not verbs.import_masks(folder, proposal, as_="reader", reader="r", cases=[ONE]).refused
-    assert verbs.run((), folder, jobs=1).ok or verbs.run(phantoms, folder, jobs=1).ok
+    assert verbs.run((), folder, jobs=1).ok
     return folder
 
 
@@ -477,6 +477,19 @@ def test_a_folder_that_is_not_empty_is_refused_and_nothing_in_it_changes(cohort:
     with pytest.raises(Refusal, match="not an empty folder"):
         verbs.release(cohort, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_what_a_killed_release_left_is_removed_and_other_folders_are_not(cohort: Path, tmp_path: Path) -> None:
+    (tmp_path / ".r.partial-1f2e3d4c/DICOM").mkdir(parents=True)
+    (tmp_path / ".r2.partial-1f2e3d4c").mkdir()
+    verbs.release(cohort, tmp_path / "r", cases=[ONE], jobs=1, layouts=("bids",))
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".r2.partial-1f2e3d4c", "r"]
+
+
+def test_a_cohort_at_work_is_not_released(cohort: Path, tmp_path: Path) -> None:
+    with locked(cohort), pytest.raises(CohortError, match="another run is at work"):
+        verbs.release(cohort, tmp_path / "r", jobs=1)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_release_inside_its_cohort_is_refused(cohort: Path) -> None:

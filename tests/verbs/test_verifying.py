@@ -27,10 +27,9 @@ CASE = "PHANTOM-0001"
 
 
 @pytest.fixture(scope="module")
-def made(phantoms: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(phantoms: Path, phantom_cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cohort of two small phantoms with their truth, verified once."""
-    folder = tmp_path_factory.mktemp("verified") / "cohort"
-    verbs.run([phantoms], folder, jobs=1)
+    folder = Path(shutil.copytree(phantom_cohort, tmp_path_factory.mktemp("verified") / "cohort"))
     verbs.import_masks(folder, phantoms / "truth", as_="truth")
     verbs.run((), folder, jobs=1)
     assert verbs.verify(folder, jobs=1).ok

@@ -116,7 +116,7 @@ def _series(patient: Patient, rule: Rule) -> Iterator[str]:
     lacking = [pattern for pattern in rule.patterns if not any(re.search(pattern, text) for text in texts)]
     if lacking:
         where = "at the baseline visit" if rule.visit == "baseline" else "at any visit"
-        yield f"no {rule.column} like {' or like '.join(map(repr, lacking))} {where}"
+        yield f"no {rule.column} like " + " or like ".join(f"'{pattern}'" for pattern in lacking) + f" {where}"
 
 
 def _phases(patient: Patient, rule: Rule) -> Iterator[str]:

@@ -6,7 +6,9 @@ Each yields ``(task, result)`` as tasks end; a result is an exception where the 
 from __future__ import annotations
 
 import multiprocessing
+import os
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -103,8 +105,21 @@ def _pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
     try:
         for name in hidden:
             setattr(main, name, None)
-        with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+        spawn = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(jobs, mp_context=spawn, initializer=_end_with_parent) as pool:
             yield pool
     finally:
         for name, value in hidden.items():
             setattr(main, name, value)
+
+
+def _end_with_parent() -> None:
+    """Let this process end when the one that started it is killed: else it would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+
+    def follow() -> None:
+        if parent is not None:
+            parent.join()
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()

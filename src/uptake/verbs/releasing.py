@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import glob
 import os
+import secrets
 import shutil
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,7 +22,7 @@ from uptake.io.archives.metadata import Metadata, origins, read_metadata
 from uptake.io.archives.names import KEY_FILE, read_or_make_key
 from uptake.io.dicom.scan import StudySource, scan
 from uptake.io.files import writable
-from uptake.io.store import Cohort, RefusalRecord, open_cohort, read_cohort_record
+from uptake.io.store import Cohort, RefusalRecord, locked, open_cohort, read_cohort_record
 from uptake.pipeline import executors
 from uptake.pipeline.cases import CaseTask, finished_case
 from uptake.pipeline.naming import named_studies
@@ -71,8 +73,8 @@ def release(
     """A folder of a cohort's cases that others can reuse; it appears whole, after the gate, or not at all.
 
     options: the fields of `ReleaseOptions`. dry_run: say what would be released, write nothing. Raises SettingsError,
-    CohortError; Refusal RELEASE where `to` is not empty or a source is not there, PATIENT_DATA where anything of a
-    source was found in what was written (named by file and place), NO_SPACE.
+    CohortError (another run is at work in the cohort); Refusal RELEASE where `to` is not empty or a source is not
+    there, PATIENT_DATA where anything of a source was found in what was written (named by file and place), NO_SPACE.
     """
     opened, target = open_cohort(Path(cohort)), Path(to)
     wanted = _options(options)
@@ -86,8 +88,8 @@ def release(
     if dry_run:
         names = tuple(task.case_id for task in tasks)
         return Released(target, names, left_out, 0, 0, Searched(0, 0, (), 0, 0, 0, {}))
-    key = read_or_make_key(key_file)
-    with _whole_folder(target) as folder:
+    with locked(opened.path), _whole_folder(target) as folder:
+        key = read_or_make_key(key_file)
         made = _made([replace(task, root=folder, key=key) for task in tasks], jobs, on_event)
         left_out = {**left_out, **{item.source_id: item.refusal for item in made if item.refusal}}
         good = sorted((item for item in made if not item.refusal), key=lambda item: item.case_id)
@@ -219,11 +221,17 @@ def _visits(found: Mapping[str, StudySource]) -> dict[str, int]:
 
 @contextmanager
 def _whole_folder(target: Path) -> Iterator[Path]:
-    """A folder to fill; it gets its name when the block ends without an error, and is removed otherwise."""
-    partial = target.with_name(f".{target.name}.partial")
+    """A folder to fill; it gets its name when the block ends without an error, and is removed otherwise.
+
+    Its name until then is no other's: processes of a killed release write for a while into the one they were given.
+    What killed releases of this name left is removed.
+    """
     with writable(target):
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        for left in target.parent.glob(f".{glob.escape(target.name)}.partial-*"):
+            shutil.rmtree(left, ignore_errors=True)
+        partial = target.with_name(f".{target.name}.partial-{secrets.token_hex(4)}")
+        partial.mkdir()
         try:
             yield partial
             if target.is_dir():
