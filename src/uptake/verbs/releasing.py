@@ -17,9 +17,11 @@ from typing import Any
 from uptake.cohort.collection import CaseFinding
 from uptake.io.archive import FORMATS
 from uptake.io.archives.check import check_release
+from uptake.io.archives.clinical_columns import IDENTIFIERS
 from uptake.io.archives.documents import Searched
 from uptake.io.archives.metadata import Metadata, origins, read_metadata
 from uptake.io.archives.names import KEY_FILE, read_or_make_key
+from uptake.io.clinical import read_clinical
 from uptake.io.dicom.scan import StudySource, scan
 from uptake.io.files import writable
 from uptake.io.store import Cohort, RefusalRecord, locked, open_cohort, read_cohort_record
@@ -84,6 +86,8 @@ def release(
     if target.resolve() in key_file.resolve().parents:
         raise SettingsError("the key of the pseudonyms is kept outside the release: name another file with --key")
     _check_previous(wanted, metadata)
+    if wanted.clinical:
+        read_clinical(wanted.clinical, IDENTIFIERS)  # what is wrong with it is said now, not after every case
     tasks, left_out = _tasks(opened, wanted, cases, metadata, on_event)
     if dry_run:
         names = tuple(task.case_id for task in tasks)

@@ -25,6 +25,12 @@ from uptake.volume import Grid, Volume
 ROOT = "bids"
 VERSION = "1.10.0"
 CORRECTED, ZSCORED = "biascorrected", "zscored"
+README = f"""Dynamic contrast-enhanced MRI of the breast; dataset_description.json names the source collections.
+Of every case three phases: run-0 before contrast, run-1 early, run-2 late. desc-{CORRECTED}: bias-corrected, on the
+acquired grid; desc-{ZSCORED}: harmonised too (isotropic, z-scored over the phases together). Masks (label-..._mask) are
+0 and 1: functional tumour volumes on the acquired grid, structural ones on the isotropic grid; their JSON files say
+what each is and whether a person drew it. README.md beside this folder describes the release that it is a part of.
+"""
 
 
 def label(text: str) -> str:
@@ -86,7 +92,7 @@ def write_collection(root: Path, metadata: Metadata, version: str, rows: list[tu
     description |= {"Authors": [author.name for author in metadata.authors]} if metadata.authors else {}
     description |= {"SourceDatasets": sources} if sources else {}
     (root / ROOT).mkdir(exist_ok=True)
-    (root / ROOT / "README").write_bytes(f"{metadata.title}\n\n{metadata.description}\n".encode())
+    (root / ROOT / "README").write_bytes(f"{metadata.title}\n\n{metadata.description}\n\n{README}".encode())
     write_json_whole(root / ROOT / "dataset_description.json", description)
     lines = ["participant_id\tpatient_id\tsex", *("\t".join(row) for row in rows)]
     (root / ROOT / "participants.tsv").write_bytes(("\n".join(lines) + "\n").encode())

@@ -104,6 +104,8 @@ def read_metadata(path: Path | None, version: str = "") -> Metadata:
     """The metadata in a file, the defaults without one; `version` overrides. Raises `SettingsError`."""
     if path is None:
         return Metadata(version=version) if version else Metadata()
+    if not path.is_file():
+        raise SettingsError(f"there is no file {path}")
     try:
         plain = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
