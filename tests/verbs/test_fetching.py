@@ -127,7 +127,7 @@ def store() -> Iterator[Store]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     held.url = f"http://127.0.0.1:{server.server_port}"
     yield held
@@ -266,3 +266,9 @@ def test_tcia_that_does_not_answer_is_a_refusal(nbia: Store, tmp_path: Path, mon
     monkeypatch.setattr(tcia_utils.nbia, "setApiUrl", lambda *_: "http://127.0.0.1:9/")
     with pytest.raises(Refusal, match="TCIA was not reached"):
         verbs.fetch(["ISPY1_9002"], tmp_path / "data", client="tcia")
+
+
+def test_a_file_in_place_of_the_folder_is_wrong_usage(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("mine")
+    with pytest.raises(SettingsError, match="is no folder"):
+        verbs.fetch(["ISPY1_1001"], tmp_path / "mine")

@@ -40,9 +40,9 @@ def to_plain(value: Any) -> Any:  # noqa: ANN401
 def from_plain(kind: Any, plain: Any) -> Any:  # noqa: ANN401
     """The value of type `kind` that `to_plain` made `plain` of. Unknown fields are ignored."""
     origin, args = typing.get_origin(kind), typing.get_args(kind)
-    if dataclasses.is_dataclass(kind) and isinstance(plain, Mapping):
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind) and isinstance(plain, Mapping):
         hints = _hints(kind)
-        return kind(**{name: from_plain(hints[name], plain[name]) for name in hints if name in plain})  # type: ignore[operator]
+        return kind(**{name: from_plain(hints[name], plain[name]) for name in hints if name in plain})
     if origin in (typing.Union, types.UnionType):
         return None if plain is None else from_plain(next(a for a in args if a is not type(None)), plain)
     if origin is tuple:

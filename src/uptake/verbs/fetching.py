@@ -65,6 +65,8 @@ def fetch(  # noqa: PLR0913 (what a user may ask for)
     """
     if client not in CLIENTS:
         raise SettingsError(f"client is one of {', '.join(CLIENTS)}, not {client!r}")
+    if Path(to).exists() and not Path(to).is_dir():
+        raise SettingsError(f"{to} is no folder: name one to download to")
     source: Client = Idc(endpoint) if client == "idc" else CLIENTS[client]()
     wanted = list(dict.fromkeys(cases))
     found = source.find(wanted, collection)
@@ -72,23 +74,33 @@ def fetch(  # noqa: PLR0913 (what a user may ask for)
     failed = {case: _unknown(case, collection) for case, series in by_case.items() if not series}
     if dry_run:
         return Fetched(tuple(c for c in wanted if c not in failed), failed, tuple(found), 0)
-    new, done = 0, 0
     on_event(Event("start", total=len(found)))
-    for case, series in by_case.items():
-        for one in series:
-            on_event(Event("step", case_id=case, step=f"{one.modality} series of {one.files} files"))
-            try:
-                new += _completed(source, one, Path(to))
-            except Refusal as refusal:
-                failed[case] = refusal
-                break
-            done += 1
-            on_event(Event("fetched", done, len(found)))
+    new, refused = _downloaded(source, by_case, Path(to), on_event)
+    failed |= refused
     kept = [one for one in found if one.patient_id not in failed]
     if kept:
         rows = [{**vars(one), "folder": one.folder} for one in kept]
         write_csv(COLUMNS, _joined(Path(to), rows), Path(to) / LIST)
     return Fetched(tuple(c for c in wanted if c not in failed), failed, tuple(found), new)
+
+
+def _downloaded(
+    client: Client, by_case: Mapping[str, Sequence[Series]], to: Path, on_event: OnEvent
+) -> tuple[int, dict[str, Refusal]]:
+    """Complete every series; how many were downloaded, and the cases that could not be completed."""
+    new, done, total = 0, 0, sum(map(len, by_case.values()))
+    refused: dict[str, Refusal] = {}
+    for case, series in by_case.items():
+        for one in series:
+            on_event(Event("step", case_id=case, step=f"{one.modality} series of {one.files} files"))
+            try:
+                new += _completed(client, one, to)
+            except Refusal as refusal:
+                refused[case] = refusal
+                break
+            done += 1
+            on_event(Event("fetched", done, total))
+    return new, refused
 
 
 def _completed(client: Client, series: Series, to: Path) -> bool:
