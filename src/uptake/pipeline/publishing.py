@@ -202,6 +202,8 @@ def _notes(parts: Together, clinical: Clinical | None) -> tuple[str, ...]:
         notes += [f"clinical column left behind: {reason}" for reason in sorted({r for _, r in clinical.left_behind})]
         if clinical.without_row:
             notes.append(f"cases without a row in the clinical table: {len(clinical.without_row)}")
+        if clinical.without_case:
+            notes.append(f"patients of the clinical table without a case here: {clinical.without_case}")
     if parts.options.allow:
         notes.append(f"{len(parts.options.allow)} texts of the source were allowed by the person who made the release")
     return tuple(notes)

@@ -55,7 +55,8 @@ def test_a_patient_twice_in_whatever_spelling_is_refused() -> None:
     assert refused.value.code == Code.CLINICAL
 
 
-def test_cases_without_a_row_are_named() -> None:
+def test_cases_without_a_row_are_named_and_rows_without_a_case_counted() -> None:
     found = clinical_rows([table(1, 2, 3, 4, names=("A-1", "A-2", "A-3", "B-9"))], PATIENTS)
     assert found.without_row == ("A-4",)
+    assert found.without_case == 1
     assert [row["case_id"] for row in found.rows] == ["A-1", "A-2", "A-3"]

@@ -27,12 +27,16 @@ PERSONAL = frozenset(_PERSONAL.split())
 
 @dataclass(frozen=True)
 class Clinical:
-    """Rows by case, the columns left behind with the reason, and what their values would betray."""
+    """Rows by case, the columns left behind with the reason, and what their values would betray.
+
+    without_row: cases that the table does not know. without_case: how many of its patients have no case.
+    """
 
     rows: tuple[Row, ...]
     left_behind: tuple[tuple[str, str], ...]
     needles: frozenset[Needle]
     without_row: tuple[str, ...]
+    without_case: int
 
 
 def clinical_rows(tables: Sequence[Table], patients: Mapping[str, str]) -> Clinical:
@@ -46,6 +50,7 @@ def clinical_rows(tables: Sequence[Table], patients: Mapping[str, str]) -> Clini
     left: dict[str, str] = {}
     needles: set[Needle] = set()
     found: set[str] = set()
+    strangers: set[str] = set()
     for table in tables:
         identifier = table.column(IDENTIFIERS)
         if identifier is None:
@@ -54,6 +59,7 @@ def clinical_rows(tables: Sequence[Table], patients: Mapping[str, str]) -> Clini
         names = spelled_as(listed, sorted(set(patients.values())), table.name)
         unique(listed, table.name, names)
         by_patient = {names[str(row[identifier])]: row for row in table.rows}
+        strangers |= set(by_patient) - set(patients.values())
         found |= {case_id for case_id, patient in patients.items() if patient in by_patient}
         for column in table.columns:
             reason = "an identifier" if column == identifier or column in IDENTIFIERS else _why_not(table, column)
@@ -65,7 +71,9 @@ def clinical_rows(tables: Sequence[Table], patients: Mapping[str, str]) -> Clini
                 if patient in by_patient:
                     kept[case_id].setdefault(column, by_patient[patient].get(column))
     rows = tuple(kept[case_id] for case_id in sorted(kept) if case_id in found)
-    return Clinical(rows, tuple(sorted(left.items())), frozenset(needles), tuple(sorted(set(patients) - found)))
+    return Clinical(
+        rows, tuple(sorted(left.items())), frozenset(needles), tuple(sorted(set(patients) - found)), len(strangers)
+    )
 
 
 def _why_not(table: Table, column: str) -> str:
