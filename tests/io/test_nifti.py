@@ -16,7 +16,7 @@ from nibabel.nifti1 import Nifti1Image
 from scipy.spatial.transform import Rotation
 
 from uptake.io import nifti
-from uptake.io.nifti import read_mask, read_volume, write_volume
+from uptake.io.nifti import read_grid, read_mask, read_volume, write_volume
 from uptake.study import Code, Refusal
 from uptake.volume import Array, Grid, Volume
 
@@ -125,6 +125,17 @@ def test_a_sheared_grid_is_exact_in_the_sform_and_nearest_in_the_qform(tmp_path:
     expected = Nifti1Image(np.zeros(SHAPE, np.int16), affine)
     expected.set_qform(affine, 1, strip_shears=True)
     np.testing.assert_allclose(image.header.get_qform(), expected.header.get_qform(), atol=1e-5)
+
+
+def test_a_grid_is_read_from_the_header_alone_as_nibabel_places_it(tmp_path: Path) -> None:
+    affine = np.array([[0, 0, 2.5, -70], [-1.2, 0, 0, 40], [0, 1.2, 0, -30], [0, 0, 0, 1.0]])
+    nib.save(Nifti1Image(np.zeros((3, 4, 5), np.float32), affine), tmp_path / "a.nii")
+    (tmp_path / "cut.nii").write_bytes((tmp_path / "a.nii").read_bytes()[:352])  # not one voxel
+    assert read_grid(tmp_path / "cut.nii").same_as(Grid((3, 4, 5), affine))
+    (tmp_path / "cut.nii.gz").write_bytes(gzip.compress((tmp_path / "a.nii").read_bytes())[:40])
+    with pytest.raises(Refusal) as refused:
+        read_grid(tmp_path / "cut.nii.gz")
+    assert refused.value.code == Code.UNREADABLE
 
 
 def test_equal_volumes_give_equal_bytes_whatever_their_memory_order(tmp_path: Path) -> None:

@@ -20,10 +20,11 @@ import pydicom
 import pytest
 
 from uptake import verbs
+from uptake.io.archive import FORMATS
 from uptake.io.archives.documents import READER_SCRIPT
 from uptake.io.archives.manifest import read_manifest
 from uptake.io.dicom.seg import read_seg
-from uptake.io.nifti import read_mask, read_volume
+from uptake.io.nifti import read_grid, read_mask, read_volume
 from uptake.io.store import locked
 from uptake.study import Code, CohortError, Refusal, SettingsError
 from uptake.verbs.releasing import verify_release
@@ -253,6 +254,16 @@ def test_the_parameter_file_holds_the_settings_that_the_cohorts_features_were_ma
     made = verbs.release(tmp_path / "cohort", tmp_path / "r", jobs=1, layouts=("ispy1",), cases=[ONE])
     written = rows(made.folder / "NIfTI-Files/captk_parameter_file_ispy1.csv")
     assert [row["Default"] for row in written if (row["FeatureName"], row["ParamName"]) == ("GLCM", "Bins")] == ["64"]
+
+
+def test_every_form_of_the_release_holds_the_same_masks(released: Path) -> None:
+    grid = read_grid(released / f"NIfTI-Files/images_bias-corrected_nifti/{ONE}/{ONE}_DCE_0000_N3.nii.gz")
+    held = {name: form.read(released, ONE, grid) for name, form in FORMATS.items()}
+    for mask in ("ftv", "ftv_pe", "stv_manual", "stv_proposal"):
+        assert held["ispy1"][mask].array.any()
+        assert np.array_equal(held["ispy1"][mask].array, held["bids"][mask.replace("_", "")].array)
+    assert np.array_equal(held["ispy1"]["ftv"].array, held["dicom"]["ftv"].array)
+    assert np.array_equal(held["ispy1"]["corrected_0002"].array, held["bids"]["corrected_0002"].array)
 
 
 def test_bids_names_are_second_names_of_the_same_images(released: Path) -> None:

@@ -21,12 +21,12 @@ from uptake.cohort import reading
 from uptake.cohort.reading import Entry
 from uptake.io import revisions
 from uptake.io.files import write_bytes_whole
-from uptake.io.nifti import read_volume, write_volume
+from uptake.io.nifti import read_grid, read_volume, write_volume
 from uptake.io.nrrd import write_segmentation
 from uptake.io.store import Cohort, open_cohort
 from uptake.pipeline.settings import from_layers, read_toml
 from uptake.review.bodies import Bad
-from uptake.review.volumes import MASKS, grid_of, read_grid
+from uptake.review.volumes import MASKS, grid_of
 from uptake.review.worklist import PHASES, phase_files
 from uptake.review.writes import By, keep
 from uptake.study import SettingsError

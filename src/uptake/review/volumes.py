@@ -14,7 +14,7 @@ import numpy as np
 from isal import igzip
 
 from uptake.io.forms import StudyFile
-from uptake.io.nifti import read_mask, read_volume, write_volume
+from uptake.io.nifti import read_grid, read_mask, read_volume, write_volume
 from uptake.io.values import read_value
 from uptake.preprocess.resample import resample, resample_mask
 from uptake.review.worklist import PHASES, phase_files
@@ -61,14 +61,6 @@ class Kept:
 def grid_of(folder: Path) -> Grid:
     """The harmonised grid of a case, from the header of its first phase."""
     return read_grid(phase_files(folder)[0])
-
-
-def read_grid(path: Path) -> Grid:
-    """The grid of a NIfTI file without its voxels."""
-    import nibabel
-
-    image = nibabel.load(path)
-    return Grid(image.shape[:3], image.affine)  # type: ignore[attr-defined]
 
 
 def nifti_bytes(volume: Volume) -> bytes:
