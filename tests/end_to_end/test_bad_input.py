@@ -5,12 +5,15 @@ One run gets a good study and all bad ones together: what is wrong with one touc
 
 from __future__ import annotations
 
-import shutil
+import functools
+import io
 import zipfile
+import zlib
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import nibabel
@@ -49,18 +52,33 @@ def _study(change: Callable[[Files], None], habit: Habit = PLAIN) -> Callable[[P
     """A phantom study of which `change` has altered or removed files."""
 
     def make(folder: Path) -> None:
-        case_id = folder.name
-        write_phantom_case(folder, case_id, sum(case_id.encode()), SMALL, Kind(habit))
-        shutil.rmtree(folder / "truth")
-        files = {path: pydicom.dcmread(path) for path in sorted(folder.rglob("*")) if path.is_file()}
-        kept = dict(files)
-        change(kept)
-        for path in files.keys() - kept.keys():
-            path.unlink()
-        for path, dataset in kept.items():
+        files = {folder / name: dataset for name, dataset in _phantom(habit, folder.name).items()}
+        change(files)
+        for path, dataset in files.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
             dataset.save_as(path)
 
     return make
+
+
+def _phantom(habit: Habit, case_id: str) -> dict[str, FileDataset]:
+    """The files of one phantom as those of another patient: a PatientID and UIDs of its own."""
+    files = {}
+    for name, data in _written(habit).items():
+        uid = str(pydicom.dcmread(io.BytesIO(data), specific_tags=["StudyInstanceUID"]).StudyInstanceUID)
+        own = uid[:-6] + str(100_000 + zlib.crc32(case_id.encode()) % 900_000)
+        files[name] = pydicom.dcmread(io.BytesIO(data.replace(uid.encode(), own.encode())))
+        files[name].PatientID = case_id
+    return files
+
+
+@functools.cache
+def _written(habit: Habit) -> dict[str, bytes]:
+    """A phantom's DICOM files by their names, made once for all bad inputs."""
+    with TemporaryDirectory() as folder:
+        write_phantom_case(Path(folder), "ORIGINAL", 5, SMALL, Kind(habit))
+        paths = sorted(path for path in (Path(folder) / "ORIGINAL").rglob("*") if path.is_file())
+        return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
 
 def _phases(files: Files) -> list[list[Path]]:
@@ -330,8 +348,11 @@ def test_a_second_run_refuses_the_same_again_and_makes_nothing_new(
 
 
 def test_two_studies_that_would_get_one_name_are_refused(uptake_command: Command, tmp_path: Path) -> None:
-    for seed in (1, 2):
-        write_phantom_case(tmp_path / "in" / str(seed), "TWICE", seed, SMALL, Kind(PLAIN))
+    for study in ("ONE", "TWO"):  # two studies of one patient and one day
+        (tmp_path / "in" / study).mkdir(parents=True)
+        for number, dataset in enumerate(_phantom(PLAIN, study).values()):
+            dataset.PatientID = "TWICE"
+            dataset.save_as(tmp_path / "in" / study / f"{number}.dcm")
     done = uptake_command("run", tmp_path / "in", "--jobs", "1", cohort=tmp_path / "cohort")
     assert done.exit_code == 1
     assert [row["code"] for row in done.refusals] == [Code.CASE_ID.value]
