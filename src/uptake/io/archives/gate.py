@@ -59,7 +59,7 @@ class _Pattern:
 
 
 class Gate:
-    """Searches files for the needles of all sources at once, in time that does not depend on how many there are.
+    """Searches files for the needles of all sources at once: one pass of an automaton over every byte.
 
     allowed: values that a release may hold; a needle found inside one of them there is none. uids: UIDs that may not
     occur. Raises `SettingsError` where the extra 'release' is not installed.
