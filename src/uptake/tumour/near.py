@@ -31,12 +31,12 @@ def near(mask: Bools, spacing_mm: Spacing, distance_mm: float) -> Bools:
     if not mask.any():
         return grown
     box = grown_box(mask, spacing_mm, distance_mm)
-    order = np.argsort(mask.strides)[::-1]  # the lines run along the axis on which memory does
+    order = np.argsort(spacing_mm)[::-1]  # the lines run along the last one, where they are longest in voxels
     lines = _lines(spacing_mm, distance_mm, order)
     if len(lines) > MOST_LINES:
         grown[box] = ndimage.distance_transform_edt(~mask[box], sampling=spacing_mm) <= distance_mm
     else:
-        _lay_lines(np.transpose(grown[box], order), np.transpose(mask[box], order), lines)
+        np.transpose(grown[box], order)[:] = _laid(np.transpose(mask[box], order), lines)
     return grown
 
 
@@ -65,15 +65,17 @@ def _lines(spacing_mm: Spacing, radius_mm: float, order: npt.NDArray[np.intp]) -
     ]
 
 
-def _lay_lines(result: Bools, mask: Bools, lines: list[Line]) -> None:
-    """Thicken the mask by every half length that a line of the ball has, and lay it where the ball has such lines."""
-    thick, half = mask.copy(order="C"), 0
+def _laid(mask: Bools, lines: list[Line]) -> Bools:
+    """The mask thickened by every half length that a line of the ball has, laid where the ball has such lines."""
+    mask = mask.copy(order="C")
+    thick, half, result = mask.copy(), 0, mask.copy()
     for length, place in sorted(lines):
         for step in range(half + 1, length + 1):
             for sign in (-step, step):
                 _lay_over(thick, mask, (0, 0, sign))
         half = length
         _lay_over(result, thick, (*place, 0))
+    return result
 
 
 def _lay_over(result: Bools, mask: Bools, step: tuple[int, int, int]) -> None:
