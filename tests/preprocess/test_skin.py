@@ -16,12 +16,6 @@ def phantom(request: pytest.FixtureRequest) -> Phantom:
     return make(seed=3, size="small", view=request.param)
 
 
-@pytest.fixture(scope="module")
-def as_acquired() -> Phantom:
-    """Voxels of 0.8 mm; in the small one they are 3 mm, too coarse for movements of 1 mm."""
-    return make(seed=3)
-
-
 def moved(volume: Volume, world_mm: tuple[float, float, float]) -> Volume:
     """The image with its contents shifted by so many mm to the left, the front and the head (RAS+)."""
     voxels = np.linalg.inv(volume.grid.affine[:3, :3]) @ np.asarray(world_mm)
@@ -40,9 +34,10 @@ def test_contrast_alone_moves_nothing(phantom: Phantom) -> None:
 
 @pytest.mark.parametrize("millimetres", [-2.0, 1.0, 3.0])
 def test_a_breast_that_moves_to_the_back_is_found_deeper_by_its_share_along_the_normal(
-    as_acquired: Phantom, millimetres: float
+    full_sized_sagittal: Phantom, millimetres: float
 ) -> None:
-    first, early = as_acquired.study.volumes[:2]
+    """Voxels of 0.8 mm; in the small one they are 3 mm, too coarse for movements of 1 mm."""
+    first, early = full_sized_sagittal.study.volumes[:2]
     skin = find_skin(first)
     # The normals as directions of the patient; a movement shows by its part along them.
     inward = np.einsum("wa,amn->wmn", first.grid.direction, skin.normals)
