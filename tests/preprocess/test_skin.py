@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -11,9 +13,14 @@ from uptake.preprocess.skin import find_skin, skin_shift_mm
 from uptake.volume import Grid, Volume
 
 
+@cache
+def small(view: str) -> Phantom:
+    return make(seed=3, size="small", view=view)
+
+
 @pytest.fixture(scope="module", params=["sagittal", "axial"])
 def phantom(request: pytest.FixtureRequest) -> Phantom:
-    return make(seed=3, size="small", view=request.param)
+    return small(request.param)
 
 
 def moved(volume: Volume, world_mm: tuple[float, float, float]) -> Volume:
@@ -81,7 +88,7 @@ def test_an_image_without_a_body_in_air_gives_no_or_hardly_any_point(image: np.n
 
 
 def test_one_slice_of_a_breast_can_be_followed() -> None:
-    made = make(seed=3, size="small")
+    made = small("sagittal")
     thin = [
         Volume(v.array[:, :, 12:13], Grid((64, 64, 1), v.grid.affine)) for v in made.study.volumes[:2]
     ]  # fmt: skip
