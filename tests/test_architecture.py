@@ -31,6 +31,7 @@ HEAVY = {
     "pydicom",
     "scipy",
     "torch",
+    "xlsxwriter",
 }
 SLOW = HEAVY | {"PIL", "jinja2", "psutil", "pydantic", "rich"}
 

@@ -220,6 +220,28 @@ static PyObject *py_zones(PyObject *Py_UNUSED(self), PyObject *args)
     return rows_as_bytes(&zones, failed);
 }
 
+PyDoc_STRVAR(join_doc, "join(source, target, first)\n\nJoin the groups of the members of each pair; first: the first member of\n"
+                       "each one's group.");
+
+static PyObject *py_join(PyObject *Py_UNUSED(self), PyObject *args)
+{
+    PyObject *sources, *targets, *groups;
+    Buffers buffers = {0};
+    if (!PyArg_ParseTuple(args, "OOO", &sources, &targets, &groups))
+        return NULL;
+    Py_buffer *from = take(&buffers, sources, "i", 1, 0), *to = from ? take(&buffers, targets, "i", 1, 0) : NULL;
+    Py_buffer *first = to ? take(&buffers, groups, "i", 1, 1) : NULL;
+    if (!first || !expect(from->shape[0] == to->shape[0], "as many targets as sources"))
+        return wrong(&buffers);
+    int failed;
+    Py_BEGIN_ALLOW_THREADS
+    failed = join(from->buf, to->buf, from->shape[0], first->buf, first->shape[0]);
+    Py_END_ALLOW_THREADS
+    if (!expect(!failed, "members are numbered from 0, and a group's first one is not after any other"))
+        return wrong(&buffers);
+    return done(&buffers, 0);
+}
+
 /* A column of int32, with any step between them (0: one for all). */
 static int take_column(Buffers *buffers, PyObject *object, Py_ssize_t rows, int32_t least, int64_t most, Column *column)
 {
@@ -289,6 +311,7 @@ PyMethodDef texture_methods[] = {
     {"neighbours", py_neighbours, METH_VARARGS, neighbours_doc},
     {"tones", py_tones, METH_VARARGS, tones_doc},
     {"zones", py_zones, METH_VARARGS, zones_doc},
+    {"join", py_join, METH_VARARGS, join_doc},
     {"cell_sums", py_cell_sums, METH_VARARGS, cell_sums_doc},
     {"distances", py_distances, METH_VARARGS, distances_doc},
     {NULL, NULL, 0, NULL},

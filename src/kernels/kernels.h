@@ -54,6 +54,10 @@ void tones(const double *n, const double *s, ptrdiff_t levels, double out[TONE_S
 int zones_u8(const uint8_t *levels, const uint16_t *distances, Box box, int flat, Rows *zones);
 int zones_u16(const uint16_t *levels, const uint16_t *distances, Box box, int flat, Rows *zones);
 
+/* Joins the groups of the members from[n] and to[n] of each pair. `first` holds the first member of each one's group, of
+   its own where it is alone. Returns -1 for a number that is none of a member, or a first member that comes later. */
+int join(const int32_t *from, const int32_t *to, ptrdiff_t pairs, int32_t *first, ptrdiff_t members);
+
 /* A column of whole numbers, `step` bytes from one to the next. */
 typedef struct {
     const char *data;

@@ -71,6 +71,21 @@ static void unite(int32_t *parent, int32_t i, int32_t j)
     }
 }
 
+int join(const int32_t *from, const int32_t *to, ptrdiff_t pairs, int32_t *first, ptrdiff_t members)
+{
+    for (ptrdiff_t i = 0; i < members; i++)
+        if (first[i] < 0 || first[i] > i)
+            return -1;
+    for (ptrdiff_t n = 0; n < pairs; n++) {
+        if (from[n] < 0 || from[n] >= members || to[n] < 0 || to[n] >= members)
+            return -1;
+        unite(first, from[n], to[n]);
+    }
+    for (ptrdiff_t i = 0; i < members; i++)
+        first[i] = first[first[i]];
+    return 0;
+}
+
 /* Room for so many more rows. */
 static int make_room(Rows *rows, ptrdiff_t more)
 {

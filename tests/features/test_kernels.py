@@ -63,6 +63,28 @@ def test_a_result_that_cannot_be_written_is_refused() -> None:
         _kernels.glcm(LEVELS, STEP, 0, 1, fixed)
 
 
+def test_pairs_join_groups_that_are_named_by_their_first_member() -> None:
+    first = np.arange(6, dtype=np.int32)
+    _kernels.join(np.array([4, 5], np.int32), np.array([2, 3], np.int32), first)
+    assert first.tolist() == [0, 1, 2, 3, 2, 3]
+    _kernels.join(np.array([3], np.int32), np.array([4], np.int32), first)
+    assert first.tolist() == [0, 1, 2, 2, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "first"), [(2, 0, (0, 1)), (0, -1, (0, 1)), (0, 1, (1, 1)), (0, 1, (-1, 1))]
+)
+def test_members_that_are_not_there_are_refused(source: int, target: int, first: tuple[int, int]) -> None:
+    ends = (np.array([end], np.int32) for end in (source, target))
+    with pytest.raises(ValueError, match="numbered from 0"):
+        _kernels.join(*ends, np.array(first, np.int32))
+
+
+def test_pairs_have_two_ends() -> None:
+    with pytest.raises(ValueError, match="as many targets"):
+        _kernels.join(np.zeros(2, np.int32), np.zeros(1, np.int32), np.zeros(1, np.int32))
+
+
 def test_a_hull_needs_a_voxel_and_moments_a_weight_for_each() -> None:
     with pytest.raises(ValueError, match="a mask with a voxel"):
         _kernels.hull(LEVELS)

@@ -108,6 +108,36 @@ def test_the_qform_is_the_affine_for_every_rotation_and_handedness(
     assert np.abs((header.get_qform() - affine)[:3, :3] / spacing).max() < lost + 1e-5
 
 
+@given(
+    turn=st.tuples(*[st.floats(-180, 180)] * 3),
+    spacing=st.tuples(*[st.floats(0.1, 10)] * 3),
+    flips=st.tuples(*[st.sampled_from((1, -1))] * 3),
+    shear=st.sampled_from((0.0, 0.3)),
+    code=st.sampled_from(sorted(nifti.WRITTEN)),
+)
+def test_the_header_is_that_of_nibabel_byte_for_byte(
+    turn: tuple[float, float, float],
+    spacing: tuple[float, float, float],
+    flips: tuple[int, int, int],
+    shear: float,
+    code: str,
+) -> None:
+    affine = np.eye(4)
+    affine[:3, :3] = Rotation.from_euler("xyz", turn, degrees=True).as_matrix() * spacing * flips
+    affine[0, 1] += shear * min(spacing)
+    affine[:3, 3] = (-91.5, 0.1, 37)
+    grid = Grid((3, 1, 300), affine)
+    expected = nib.Nifti1Header(endianness="<")
+    expected.set_data_dtype(code)
+    expected.set_data_shape(grid.shape)
+    expected.set_data_offset(352)
+    expected.set_qform(grid.affine, 1, strip_shears=True)
+    expected.set_sform(grid.affine, 1)
+    expected.set_xyzt_units("mm")
+    expected.set_slope_inter(1, 0)
+    assert nifti._header(np.dtype(code), grid) == expected.binaryblock + bytes(4)
+
+
 @pytest.mark.parametrize("turn", [(0, 0, 0), (180, 0, 0), (0, 180, 0), (0, 0, 180), (90, 0, 90), (180, 0, 90)])
 def test_the_qform_holds_quarter_and_half_turns(turn: tuple[float, float, float]) -> None:
     affine = np.eye(4)

@@ -12,6 +12,7 @@ import pytest
 
 from uptake.io.dicom.read import read_study
 from uptake.io.dicom.scan import scan
+from uptake.phantom import Phantom, make
 from uptake.study import Phase, Study
 from uptake.volume import Grid, Volume
 
@@ -52,6 +53,25 @@ def three_phases(ball: Callable[..., Ball]) -> Study:
     arrays = (made.image, made.image * rise, made.image * np.sqrt(rise))
     grid = Grid(made.image.shape, np.diag([0.8, 0.8, 2.0, 1.0]))
     return Study("ball", tuple(Phase(Volume(a.astype(np.float32), grid), 90.0 * n) for n, a in enumerate(arrays)))
+
+
+@pytest.fixture(scope="session")
+def full_sized_sagittal() -> Phantom:
+    """A phantom of 256 x 256 x 60 voxels, which takes 20 s: made once for all. Nobody may write into it."""
+    return _without_band("sagittal")
+
+
+@pytest.fixture(scope="session")
+def full_sized_axial() -> Phantom:
+    """The same person's two breasts."""
+    return _without_band("axial")
+
+
+def _without_band(view: str) -> Phantom:
+    made = make(seed=11, view=view, chest_band="none")
+    for volume in (*made.study.volumes, made.tissue, made.lesion):
+        volume.array.setflags(write=False)
+    return made
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -11,15 +13,14 @@ from uptake.preprocess.skin import find_skin, skin_shift_mm
 from uptake.volume import Grid, Volume
 
 
+@cache
+def small(view: str) -> Phantom:
+    return make(seed=3, size="small", view=view)
+
+
 @pytest.fixture(scope="module", params=["sagittal", "axial"])
 def phantom(request: pytest.FixtureRequest) -> Phantom:
-    return make(seed=3, size="small", view=request.param)
-
-
-@pytest.fixture(scope="module")
-def as_acquired() -> Phantom:
-    """Voxels of 0.8 mm; in the small one they are 3 mm, too coarse for movements of 1 mm."""
-    return make(seed=3)
+    return small(request.param)
 
 
 def moved(volume: Volume, world_mm: tuple[float, float, float]) -> Volume:
@@ -40,9 +41,10 @@ def test_contrast_alone_moves_nothing(phantom: Phantom) -> None:
 
 @pytest.mark.parametrize("millimetres", [-2.0, 1.0, 3.0])
 def test_a_breast_that_moves_to_the_back_is_found_deeper_by_its_share_along_the_normal(
-    as_acquired: Phantom, millimetres: float
+    full_sized_sagittal: Phantom, millimetres: float
 ) -> None:
-    first, early = as_acquired.study.volumes[:2]
+    """Voxels of 0.8 mm; in the small one they are 3 mm, too coarse for movements of 1 mm."""
+    first, early = full_sized_sagittal.study.volumes[:2]
     skin = find_skin(first)
     # The normals as directions of the patient; a movement shows by its part along them.
     inward = np.einsum("wa,amn->wmn", first.grid.direction, skin.normals)
@@ -86,7 +88,7 @@ def test_an_image_without_a_body_in_air_gives_no_or_hardly_any_point(image: np.n
 
 
 def test_one_slice_of_a_breast_can_be_followed() -> None:
-    made = make(seed=3, size="small")
+    made = small("sagittal")
     thin = [
         Volume(v.array[:, :, 12:13], Grid((64, 64, 1), v.grid.affine)) for v in made.study.volumes[:2]
     ]  # fmt: skip

@@ -7,7 +7,8 @@ from uptake.phantom import make
 from uptake.phantom.anatomy import Tissue
 from uptake.study import SettingsError
 from uptake.tumour.enhancement import enhancement
-from uptake.tumour.parenchyma import Breasts, Parenchyma, Uptake, background_enhancement, deep, near
+from uptake.tumour.near import near
+from uptake.tumour.parenchyma import Breasts, Parenchyma, Uptake, background_enhancement, deep
 from uptake.volume import Array, Grid, Volume
 
 SPACING = (1.0, 1.0, 1.0)
@@ -108,17 +109,6 @@ def test_the_gland_of_a_phantom_is_found_and_enhances_as_it_was_made() -> None:
     assert overlap > 0.85
     assert found.numbers.whole.mean_pe_percent == pytest.approx(maps.pe.array[gland].mean(), abs=1.0)
     assert found.numbers.whole.above_percent == pytest.approx(0, abs=2)
-
-
-def test_near_counts_millimetres_and_nothing_is_near_nothing() -> None:
-    mask = np.zeros((9, 9, 5), bool)
-    mask[4, 4, 2] = True
-    grown = near(mask, (1.0, 1.0, 3.0), 3.0)
-    assert grown[1, 4, 2]
-    assert grown[4, 4, 1]
-    assert not grown[0, 4, 2]
-    assert not grown[4, 4, 0]
-    assert not near(np.zeros((3, 3, 3), bool), SPACING, 5.0).any()
 
 
 def test_depth_is_measured_from_what_is_not_breast_and_not_from_the_images_edge() -> None:

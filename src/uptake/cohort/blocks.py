@@ -24,10 +24,13 @@ def block_mm(volume: Volume, steps: list[int]) -> list[float]:
 
 
 def blocks(array: Array, steps: list[int], how: np.ufunc) -> npt.NDArray[Any]:
-    """One value per block; the last block of an axis can be smaller. By slabs: quicker than reducing short runs."""
-    for axis, step in enumerate(steps):
-        slabs = np.moveaxis(array, axis, 0)
-        whole = slabs[::step].copy()
+    """One value per block; the last block of an axis can be smaller.
+
+    By slabs, which is quicker than reducing short runs, and along the axis first whose slabs are whole in memory.
+    """
+    for axis in sorted(range(array.ndim), key=lambda axis: -array.strides[axis]):
+        slabs, step = np.moveaxis(array, axis, 0), steps[axis]
+        whole = slabs[::step].copy(order="K")
         for offset in range(1, min(step, len(slabs))):
             others = slabs[offset::step]
             how(whole[: len(others)], others, out=whole[: len(others)])

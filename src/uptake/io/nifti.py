@@ -1,14 +1,16 @@
 """NIfTI-1 files (``.nii.gz``, ``.nii``): one volume, RAS+ millimetres, the same bytes for the same voxels.
 
-nibabel makes and reads the header. Compression is ISA-L's deflate: on a 200 x 200 x 120 float32 volume 0.06 s against
-zlib's 0.8 s for the same size.
+nibabel reads headers. It does not make them, since importing it takes longer than writing all files of a case: the
+tests hold ours against its own, byte for byte. Compression is ISA-L's deflate: on a 200 x 200 x 120 float32 volume
+0.06 s against zlib's 0.8 s for the same size.
 """
 
 from __future__ import annotations
 
 import math
+import struct
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +31,10 @@ SLAB_PLANES = 16
 MAX_BYTES = 2**34
 SCANNER = 1
 SINGULAR_MM3 = 1e-12
-WRITTEN = ("u1", "i2", "u2", "i4", "f4", "f8")
+MILLIMETRES = 2
+MAGIC = b"n+1\0"
+WRITTEN = {"u1": 2, "i2": 4, "u2": 512, "i4": 8, "f4": 16, "f8": 64}
+"""NIfTI's codes of the types that we write."""
 READ = (*WRITTEN, "i1", "u4", "i8", "u8")
 UNIT_MM = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
 """Millimetres per spatial unit: unknown (taken as mm), metre, millimetre, micrometre."""
@@ -144,19 +149,42 @@ def read_label(path: Path, label: int) -> Volume:
 
 def _header(dtype: np.dtype[np.generic], grid: Grid) -> bytes:
     """The header and the four bytes that say that no extension follows."""
-    from nibabel.nifti1 import Nifti1Header
-
     if dtype.str[1:] not in WRITTEN or not dtype.isnative:
         raise TypeError(f"a volume of {dtype} cannot be written: bool or one of {', '.join(WRITTEN)}")
-    header = Nifti1Header(endianness="<")
-    header.set_data_dtype(dtype)
-    header.set_data_shape(grid.shape)
-    header.set_data_offset(VOXELS_START)
-    header.set_qform(grid.affine, SCANNER, strip_shears=True)
-    header.set_sform(grid.affine, SCANNER)
-    header.set_xyzt_units("mm")
-    header.set_slope_inter(1, 0)
-    return cast(bytes, header.binaryblock) + bytes(4)
+    spacing, handedness, quaternion = _qform(grid)
+    made = bytearray(VOXELS_START)
+    struct.pack_into("<i", made, 0, HEADER_BYTES)
+    struct.pack_into("<8h", made, 40, 3, *grid.shape, 1, 1, 1, 1)
+    struct.pack_into("<2h", made, 70, WRITTEN[dtype.str[1:]], 8 * dtype.itemsize)
+    struct.pack_into("<8f", made, 76, handedness, *spacing, 1, 1, 1, 1)
+    struct.pack_into("<3f", made, 108, VOXELS_START, 1, 0)  # where voxels begin, slope, intercept
+    struct.pack_into("<B", made, 123, MILLIMETRES)
+    struct.pack_into("<2h", made, 252, SCANNER, SCANNER)
+    struct.pack_into("<6f", made, 256, *quaternion, *grid.origin)
+    struct.pack_into("<12f", made, 280, *grid.affine[:3].ravel())
+    struct.pack_into("<4s", made, 344, MAGIC)
+    return bytes(made)
+
+
+def _qform(grid: Grid) -> tuple[tuple[float, float, float], int, npt.NDArray[np.float64]]:
+    """Spacing in mm, -1 for a left-handed grid, and the last three numbers of the quaternion of the nearest rotation.
+
+    Source: NIfTI-1's qform (pixdim[0] turns the third axis round); the quaternion is Bar-Itzhack's, J Guidance
+    Control Dyn 2000;23:1085, which also serves a matrix that is not quite a rotation.
+    """
+    axes = grid.affine[:3, :3] / grid.spacing_mm
+    handedness = 1 if np.linalg.det(axes) > 0 else -1
+    left, _, right = np.linalg.svd(axes * (1, 1, handedness))
+    (xx, yx, zx), (xy, yy, zy), (xz, yz, zz) = (left @ right).tolist()
+    lower = [
+        [xx - yy - zz, 0, 0, 0],
+        [yx + xy, yy - xx - zz, 0, 0],
+        [zx + xz, zy + yz, zz - xx - yy, 0],
+        [yz - zy, zx - xz, xy - yx, xx + yy + zz],
+    ]
+    values, vectors = np.linalg.eigh(np.array(lower) / 3)
+    x, y, z, w = vectors[:, values.argmax()]
+    return grid.spacing_mm, handedness, np.array([x, y, z]) * (-1 if w < 0 else 1)
 
 
 def _write_all(handle: BinaryIO | igzip.IGzipFile, header: bytes, array: Array) -> None:
@@ -178,7 +206,7 @@ def _parsed(raw: bytes, name: str) -> Nifti1Header:
     """The header, if it is that of one volume of real numbers."""
     from nibabel.nifti1 import Nifti1Header, data_type_codes
 
-    if len(raw) < HEADER_BYTES or raw[-4:] != b"n+1\0":
+    if len(raw) < HEADER_BYTES or raw[-4:] != MAGIC:
         raise _unreadable(name, "not a NIfTI-1 single file")
     header = Nifti1Header(raw, check=False)
     shape, code, start = header.get_data_shape(), int(header["datatype"]), float(header["vox_offset"])

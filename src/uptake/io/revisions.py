@@ -22,7 +22,6 @@ from importlib import metadata
 from pathlib import Path
 
 import numpy as np
-import psutil
 
 from uptake.cohort.reading import Entry, decided, latest_revision
 from uptake.io.files import writable
@@ -199,6 +198,8 @@ def keep_mask(cohort: Path, mask: Volume) -> str:
 
 def sweep(cohort: Path) -> None:
     """Remove the masks that processes which were killed did not finish; those of living ones stay."""
+    import psutil
+
     for path in (cohort / MASKS).glob(".*-*"):
         process = path.name.lstrip(".").partition("-")[0]
         if process.isdigit() and not psutil.pid_exists(int(process)):

@@ -30,6 +30,7 @@ FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
 ESCAPED = re.compile(r"'+[=+\-@\t\r\n]")
 TO_QUOTE = re.compile(r'[",\r\n]')
 NOT_IN_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+LINE_BREAK = re.compile(r"\r\n?")
 SHEET_NAME = re.compile(r"[^\\/*?:\[\]]{1,31}")
 LONG_AGO = datetime(1980, 1, 1, tzinfo=UTC)
 """The time in every file of an Excel archive: the earliest that a zip can hold."""
@@ -93,38 +94,36 @@ def write_xlsx(sheets: Mapping[str, Sheet], path: Path) -> None:
     r"""Write sheets as an Excel file, whole or not at all; equal sheets give equal bytes.
 
     Numbers and bool stay what they are, but NaN and infinities, which Excel does not have, are written as texts.
-    Control characters, which XML does not have, become the replacement character, and a text ends after 32767
-    characters, which is all that an Excel cell takes. Raises as `write_csv`, and `ValueError` for a sheet name that
-    Excel does not take (1 to 31 characters, none of ``[]:*?/\``).
+    Control characters, which XML does not have, become the replacement character, line ends line feeds, and a text ends
+    after 32767 characters, which is all that an Excel cell takes. Rows go to a temporary file one by one, as they come.
+    Raises as `write_csv`, and `ValueError` for a sheet name that Excel does not take (1 to 31 characters, none of
+    ``[]:*?/\``).
     """
-    from openpyxl import Workbook
-    from openpyxl.cell import WriteOnlyCell
+    from xlsxwriter import Workbook
 
-    book = Workbook(write_only=True)
-    book.properties.creator = "uptake"
-    book.properties.created = LONG_AGO.replace(tzinfo=None)
-    for name, sheet in sheets.items():
+    for name in sheets:
         if not SHEET_NAME.fullmatch(name):
             raise ValueError(f"Excel takes no sheet named {name!r}")
-        page = book.create_sheet(name)
-        for line in (sheet.columns, *([_cell(row, name) for name in sheet.columns] for row in sheet.rows)):
-            page.append([_xlsx_cell(WriteOnlyCell(page), value) for value in line])
     packed = io.BytesIO()
-    book.save(packed)
+    with Workbook(packed, {"constant_memory": True}) as book:
+        book.set_properties({"author": "uptake", "created": LONG_AGO})
+        disarmed = book.add_format({"quote_prefix": True})
+        for name, sheet in sheets.items():
+            page = book.add_worksheet(name)
+            lines = itertools.chain([sheet.columns], ([_cell(row, c) for c in sheet.columns] for row in sheet.rows))
+            for row, line in enumerate(lines):
+                for column, value in enumerate(line):
+                    _write_xlsx_cell(page, (row, column), value, disarmed)
     _write_without_times(packed, path)
 
 
 def _write_without_times(packed: io.BytesIO, path: Path) -> None:
-    """Zip the parts of an Excel file again, with one time for all and in the document's own properties."""
-    stamp = LONG_AGO.strftime("%Y-%m-%dT%H:%M:%SZ").encode()
+    """Zip the parts of an Excel file again, with one time and one set of rights for all."""
     with zipfile.ZipFile(packed) as book, whole_file(path) as handle, zipfile.ZipFile(handle, "w") as target:
         for name in book.namelist():
-            data = book.read(name)
-            if name == "docProps/core.xml":
-                data = re.sub(rb"(<dcterms:modified[^>]*>)[^<]*", rb"\g<1>" + stamp, data)
             part = zipfile.ZipInfo(name, LONG_AGO.timetuple()[:6])
             part.compress_type, part.create_system = zipfile.ZIP_DEFLATED, 3
-            target.writestr(part, data)
+            target.writestr(part, book.read(name))
 
 
 def _cell(row: Row, column: str) -> object:
@@ -159,17 +158,23 @@ def _csv_line(cells: list[str]) -> str:
     return (",".join(quoted) if cells != [""] else '""') + "\n"
 
 
-def _xlsx_cell(cell: Any, value: object) -> Any:  # noqa: ANN401 (openpyxl is untyped)
-    if isinstance(value, float) and not math.isfinite(value):
-        value = repr(value)
-    if not isinstance(value, str):
-        cell.value = value
-        return cell
-    cell.value = NOT_IN_XML.sub("\N{REPLACEMENT CHARACTER}", value)
-    cell.data_type = "s"  # whatever it looks like: openpyxl takes "=1" for a formula and "#N/A" for an error
-    if FORMULA.match(value):
-        cell.quotePrefix = True
-    return cell
+class _AllDigits(float):
+    """A number that is written so that it reads back exactly, whatever number of digits is asked for."""
+
+    def __format__(self, _: str) -> str:
+        return repr(float(self))
+
+
+def _write_xlsx_cell(page: Any, at: tuple[int, int], value: object, disarmed: Any) -> None:  # noqa: ANN401 (untyped)
+    if isinstance(value, bool):
+        page.write_boolean(*at, value)
+    elif isinstance(value, int):
+        page.write_number(*at, value)
+    elif isinstance(value, float) and math.isfinite(value):
+        page.write_number(*at, _AllDigits(value))
+    elif value is not None:  # whatever a text looks like, it is no formula, no link and no error
+        text = LINE_BREAK.sub("\n", NOT_IN_XML.sub("\N{REPLACEMENT CHARACTER}", str(value)))
+        page.write_string(*at, text, disarmed if FORMULA.match(text) else None)
 
 
 def _unreadable(path: Path, found: str) -> Refusal:

@@ -47,7 +47,7 @@ class CaseResult:
 def make_case(task: CaseTask, on_step: Callable[[str], None] = lambda _: None) -> CaseResult:
     """Make what is missing of a case. Never raises for what is wrong with the case itself."""
     import scipy.ndimage
-    import scipy.spatial  # noqa: F401 (here, since two steps beside each other must not begin to import one library)
+    import scipy.sparse  # noqa: F401 (here, since two steps beside each other must not begin to import one library)
 
     if next(_begun):
         gc.collect()  # volumes of the case before hang in cycles: few objects, so that Python would wait, but large

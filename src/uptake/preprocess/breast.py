@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from uptake.preprocess.chest_wall import ChestWall, completed_skin, find_chest_wall
 from uptake.preprocess.foreground import block_means
-from uptake.preprocess.surfaces import Floats, find_skin
+from uptake.preprocess.surfaces import Floats, Skin, Spacing, find_skin
 from uptake.study import Code, Refusal, SettingsError
 from uptake.volume import Array, Grid, Volume
 
@@ -137,14 +137,7 @@ def breast_mask(
     steps = [max(1, min(n, round(COLUMN_MM / s))) for n, s in zip(columns.shape[:2], spacing[:2], strict=True)]
     coarse = (steps[0] * spacing[0], steps[1] * spacing[1], spacing[2])
     skin = find_skin(block_means(columns, [*steps, 1]), coarse)
-    notes = [] if skin.seen else ["no air before the breast: its surface is where the images say so least"]
-    if columns.shape[2] < FEWEST_VOXELS:
-        notes.append(f"{columns.shape[2]} voxels from front to back show no chest wall: all of the body is breast")
-        wall = ChestWall(np.full(skin.depth_mm.shape, np.inf), 0.0, settings.fat == "bright")
-    else:
-        wall = find_chest_wall(skin, coarse, settings.chest_wall_depth_mm, _bright(settings))
-        if wall.support < WEAK_SUPPORT:
-            notes.append(f"the chest wall shows in {100 * wall.support:.0f} % of the columns only: little but a guess")
+    wall, notes = _wall(skin, coarse, columns.shape[2], settings)
     front_mm = completed_skin(skin, wall, coarse, settings.chest_wall_depth_mm)
     parts = _parts(columns.shape, steps, spacing[2], front_mm, wall.depth_mm)
     x_mm = _x_mm(pre.grid, axes[0])
@@ -182,6 +175,20 @@ def _check(array: Array) -> None:
 
 def _bright(settings: Breast) -> bool | None:
     return None if settings.fat == "auto" else settings.fat == "bright"
+
+
+def _wall(skin: Skin, spacing_mm: Spacing, depth: int, settings: Breast) -> tuple[ChestWall, tuple[str, ...]]:
+    """The chest wall, none where there are too few voxels from front to back (`depth`), and what to know of both."""
+    notes: tuple[str, ...] = (
+        () if skin.seen else ("no air before the breast: its surface is where the images say so least",)
+    )
+    if depth < FEWEST_VOXELS:
+        words = f"{depth} voxels from front to back show no chest wall: all of the body is breast"
+        return ChestWall(np.full(skin.depth_mm.shape, np.inf), 0.0, settings.fat == "bright"), (*notes, words)
+    wall = find_chest_wall(skin, spacing_mm, settings.chest_wall_depth_mm, _bright(settings))
+    if wall.support < WEAK_SUPPORT:
+        notes += (f"the chest wall shows in {100 * wall.support:.0f} % of the columns only: little but a guess",)
+    return wall, notes
 
 
 def _world(grid: Grid) -> tuple[int, ...]:

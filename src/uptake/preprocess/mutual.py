@@ -30,7 +30,8 @@ class Samples:
     """Places of the fixed phase inside a mask, on a raster, ready to be compared with the moving phase.
 
     axes: per array axis the voxel indices of the raster; shape: how many. where: flat raster indices of the n places.
-    points_mm: (3, n), index times spacing. centre_mm: middle of the whole grid. bins: the fixed phase's bin at each.
+    points_mm: (3, n), index times spacing. centre_mm: middle of the whole grid. fixed_bins: the fixed phase's bin at
+    each place, of so many `bins`.
     moving: the smoothed second phase in units of bins, its spacing in mm.
     """
 

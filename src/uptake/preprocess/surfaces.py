@@ -42,6 +42,9 @@ RISE = 0.6
 REFINE_MM = 10.0
 """mm. So far in front of and behind the first look it is looked for again."""
 
+MEDIAN_MM = 4.0
+"""mm. Across columns farther apart a median of depths would take a breast for an outlier."""
+
 BESIDE_MM = (4.0, 1.0)
 """mm. SD of the Gaussian over neighbouring columns at the same depth below the skin, first and second time."""
 
@@ -97,7 +100,7 @@ def find_skin(columns: Floats, spacing_mm: Spacing) -> Skin:
 
     fine = _smoothed(columns, spacing_mm, SMOOTHING_MM)
     rough, air = _rough(columns, spacing_mm)
-    width = [3 if s > 2.5 else 5 for s in spacing_mm[:2]]
+    width = [5 if s <= 2.5 else 3 if s <= MEDIAN_MM else 1 for s in spacing_mm[:2]]
     depth = ndimage.median_filter(rough, width, mode="nearest")
     for beside_mm in BESIDE_MM:
         depth = ndimage.median_filter(_refined(fine, depth, spacing_mm, beside_mm, air), width, mode="nearest")

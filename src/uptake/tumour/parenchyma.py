@@ -17,11 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from uptake.study import SettingsError
-from uptake.volume import Array, Volume, bounding_slices
+from uptake.tumour.near import Bools, Spacing, grown_box, near
+from uptake.volume import Array, Volume
 
-Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.floating[Any]]
-Spacing = tuple[float, float, float]
 SideName = Literal["L", "R"]
 
 DEPTH_STEP_MM = 1.5
@@ -135,31 +134,18 @@ def background_enhancement(
     return Background(corrected.with_array(fgt), numbers)
 
 
-def near(mask: Bools, spacing_mm: Spacing, distance_mm: float) -> Bools:
-    """Voxels at most `distance_mm` from a mask, centre to centre, the mask included. Nothing is near an empty mask."""
-    from scipy import ndimage
-
-    grown = np.zeros_like(mask)
-    if mask.any():
-        box = _grown_box(mask, spacing_mm, distance_mm)
-        grown[box] = ndimage.distance_transform_edt(~mask[box], sampling=spacing_mm) <= distance_mm
-    return grown
-
-
 def deep(breast: Bools, spacing_mm: Spacing, depth_mm: float) -> Bools:
     """Voxels of the breast at least `depth_mm` from anything that is not breast, to about 1 mm.
 
     The edge of the images is no surface. Depth is measured on a coarser grid, where it takes a tenth of the time.
     """
-    from scipy import ndimage
-
     if depth_mm == 0 or not breast.any():
         return breast
     steps = [max(1, min(n, round(DEPTH_STEP_MM / s))) for n, s in zip(breast.shape, spacing_mm, strict=True)]
     starts = [step // 2 for step in steps]
     coarse = breast[tuple(slice(start, None, step) for start, step in zip(starts, steps, strict=True))]
     sampling = [s * step for s, step in zip(spacing_mm, steps, strict=True)]
-    inside = ndimage.distance_transform_edt(coarse, sampling=sampling) > depth_mm if not coarse.all() else coarse
+    inside = ~near(~coarse, (sampling[0], sampling[1], sampling[2]), depth_mm)
     at = [np.minimum(np.arange(n) // step, size - 1)
           for n, step, size in zip(breast.shape, steps, coarse.shape, strict=True)]  # fmt: skip
     return np.asarray(breast & inside[np.ix_(*at)], dtype=np.bool_)
@@ -175,7 +161,7 @@ def _gland(image: Array, inner: Bools, spacing_mm: Spacing, bright_fat: bool) ->
     none = np.zeros(image.shape, dtype=np.bool_)
     if not inner.any():
         return none, None
-    box = _grown_box(inner, spacing_mm, 4 * SMOOTHING_MM)
+    box = grown_box(inner, spacing_mm, 4 * SMOOTHING_MM)
     sigmas = [SMOOTHING_MM / s if s < 2 * SMOOTHING_MM else 0.0 for s in spacing_mm]
     smooth = ndimage.gaussian_filter(image[box].astype(np.float32), sigmas)
     part = inner[box] & (smooth > 0)
@@ -212,11 +198,3 @@ def _uptake(breast: Bools, fgt: Bools, pe: Volume, threshold: float) -> Uptake:
         mean_pe_percent=float(values.mean()) if values.size else None,
         above_percent=100 * float((values >= threshold).mean()) if values.size else None,
     )
-
-
-def _grown_box(mask: Bools, spacing_mm: Spacing, margin_mm: float) -> tuple[slice, slice, slice]:
-    i, j, k = (
-        slice(max(side.start - int(np.ceil(margin_mm / s)), 0), min(side.stop + int(np.ceil(margin_mm / s)), n))
-        for side, s, n in zip(bounding_slices(mask), spacing_mm, mask.shape, strict=True)
-    )
-    return i, j, k

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from uptake.study import SettingsError
 from uptake.tumour.diameter import longest_diameter_mm
+from uptake.tumour.near import near
 from uptake.volume import Volume, bounding_slices
 
 Bool = npt.NDArray[np.bool_]
@@ -103,13 +104,7 @@ def near_largest(mask: Bool, spacing_mm: Spacing, max_gap_mm: float) -> Bool:
 
     Of components of equal size the first in array order counts. An empty mask stays empty.
     """
-    from scipy import ndimage
-
-    main = largest_component(mask)
-    if not main.any():
-        return mask
-    distance = ndimage.distance_transform_edt(~main, sampling=spacing_mm)
-    return np.asarray(mask & (distance <= max_gap_mm), dtype=bool)
+    return mask & near(largest_component(mask), spacing_mm, max_gap_mm)
 
 
 def largest_component(mask: Bool) -> Bool:
@@ -132,16 +127,12 @@ def closing(mask: Bool, spacing_mm: Spacing, radius_mm: float) -> Bool:
 
     The result contains the mask and never reaches beyond the volume.
     """
-    from scipy import ndimage
-
     if not mask.any():
         return mask
     pad = [int(np.ceil(radius_mm / s)) + 1 for s in spacing_mm]
     padded = np.pad(mask, [(p, p) for p in pad])
-    grown = ndimage.distance_transform_edt(~padded, sampling=spacing_mm) <= radius_mm
-    shrunk = ndimage.distance_transform_edt(grown, sampling=spacing_mm) > radius_mm
-    inner = tuple(slice(p, -p) for p in pad)
-    return np.asarray(shrunk[inner] | mask, dtype=bool)
+    shrunk = ~near(~near(padded, spacing_mm, radius_mm), spacing_mm, radius_mm)
+    return shrunk[tuple(slice(p, -p) for p in pad)] | mask
 
 
 def _kept(ftv: Bool, spacing_mm: Spacing, settings: Stv) -> tuple[str, Bool]:

@@ -9,8 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from uptake.io.dicom.scan import StudySource, scan
 from uptake.io.files import write_bytes_whole
 from uptake.io.given import GivenVoi, read_given, write_given
@@ -191,6 +189,10 @@ def fitting_jobs(tasks: Sequence[CaseTask], jobs: int | None) -> int:
 
 def at_once(tasks: int, bytes_each: int, jobs: int | None) -> int:
     """How many of so many tasks run at once: at most `jobs` (None: the cores), and what fits into the free memory."""
+    if tasks < 2 or jobs == 1:
+        return 1
+    import psutil
+
     by_memory = int(psutil.virtual_memory().available * 0.8 // bytes_each)
     return max(1, min(jobs or os.cpu_count() or 1, by_memory, tasks))
 

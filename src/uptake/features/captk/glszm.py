@@ -13,11 +13,14 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
+from uptake.features import _kernels
 from uptake.features.captk.parameters import CaptkParameters
 from uptake.features.captk.roi import FORWARD, Int, Offset, Roi, captk_offsets, pairs
 from uptake.features.definition import Value
 from uptake.features.discretise import fixed_bin_number
 from uptake.features.region import Bool, Float
+
+Number = npt.NDArray[np.int32]
 
 NAMES = (
     "GreyLevelMean",
@@ -66,22 +69,17 @@ def corrected(roi: Roi, parameters: CaptkParameters) -> dict[str, Value]:
 
 def zones(inside: Bool, levels: Int, offsets: Iterable[Offset]) -> tuple[Int, Int]:
     """Level and number of voxels of every zone: voxels of one level that lead to each other by `offsets`, both ways."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
     count = int(np.count_nonzero(inside))
-    number = np.full(inside.shape, -1, dtype=np.intp)
-    number[inside] = np.arange(count)
-    edges = [_neighbours(inside, levels, number, offset) for offset in offsets]
-    source, target = (np.concatenate(ends) for ends in zip(*edges, strict=True))
-    graph = coo_array((np.ones(len(source), dtype=np.bool_), (source, target)), shape=(count, count))
-    found, zone = connected_components(graph, directed=False)
-    level = np.empty(found, dtype=np.intp)
-    level[zone] = levels[inside]
-    return level, np.bincount(zone, minlength=found)
+    number = np.full(inside.shape, -1, dtype=np.int32)
+    number[inside] = np.arange(count, dtype=np.int32)
+    first = np.arange(count, dtype=np.int32)
+    for offset in offsets:
+        _kernels.join(*_neighbours(inside, levels, number, offset), first)
+    firsts, size = np.unique(first, return_counts=True)
+    return levels[inside][firsts], size
 
 
-def _neighbours(inside: Bool, levels: Int, number: Int, offset: Offset) -> tuple[Int, Int]:
+def _neighbours(inside: Bool, levels: Int, number: Number, offset: Offset) -> tuple[Number, Number]:
     here, there = pairs(inside, offset)
     joined = inside[here] & inside[there] & (levels[here] == levels[there])
     return number[here][joined], number[there][joined]

@@ -17,6 +17,7 @@ from typing import TypeVar, cast
 
 import pydicom
 from pydicom.dataset import Dataset
+from pydicom.tag import Tag
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
@@ -105,7 +106,9 @@ _KEYWORDS = """
 _TAG = {keyword: pydicom.datadict.tag_for_keyword(keyword) or 0 for keyword in _KEYWORDS.split()}
 _UCSF_CREATOR_TAG, _GE_CREATOR_TAG = 0x01170010, 0x00190010
 _GE_DURATION_TAG, _GE_SEQUENCE_TAG = 0x0019105A, 0x0019109C
-TAGS = (*_TAG.values(), _UCSF_CREATOR_TAG, _GE_CREATOR_TAG, _GE_DURATION_TAG, _GE_SEQUENCE_TAG)
+TAGS = tuple(
+    map(Tag, (*_TAG.values(), _UCSF_CREATOR_TAG, _GE_CREATOR_TAG, _GE_DURATION_TAG, _GE_SEQUENCE_TAG))
+)  # as pydicom wants them: it would convert whole numbers again for every file
 
 
 class _Raw:
@@ -113,13 +116,15 @@ class _Raw:
 
     def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset
+        self.elements = {int(tag): element for tag, element in dataset.items()}
         self.order = "<" if dataset.original_encoding[1] is not False else ">"
 
     def has(self, keyword: str) -> bool:
-        return _TAG[keyword] in self.dataset
+        return _TAG[keyword] in self.elements
 
     def bytes(self, tag: int) -> bytes:
-        value = self.dataset.get_item(tag).value if tag in self.dataset else b""
+        element = self.elements.get(tag)
+        value = element.value if element is not None else b""
         return value if isinstance(value, bytes) else b""
 
     def text(self, keyword: str | int) -> str | None:
