@@ -27,10 +27,10 @@ cc, does not fit these breasts."""
 MEDIAN_CC = VOLUMES_CC[0.5]
 LARGEST_SHARE = 0.33
 """Of the breast."""
-ONE_PIECE: dict[Kind, float] = {"mass": 0.6, "multifocal": 0.35, "nonmass": 0.45, "rim": 0.5}
+ONE_PIECE: dict[Kind, float] = {"mass": 0.7, "multifocal": 0.5, "nonmass": 0.55, "rim": 0.6}
 """How often a primary has no crumbs at all. Of the 160 expert volumes a third are in one piece; what the others have
 besides their largest piece is mostly tiny, 27 cubic mm in the median."""
-CRUMBS_MM3 = (2.0, 60.0)
+CRUMBS_MM3 = (1.5, 40.0)
 """Else pieces beside the largest belong to it up to a limit in this range; satellites are another matter."""
 SPARED: dict[Kind, tuple[float, float]] = {
     "mass": (0.0, 0.15), "multifocal": (0.0, 0.2), "nonmass": (0.05, 0.35), "rim": (0.0, 0.1),
@@ -45,7 +45,7 @@ def draw_lesion(breast: Breast, kind: Kind | Literal["any"], rng: np.random.Gene
         kind = cast(Kind, str(rng.choice(list(KINDS), p=list(KINDS.values()))))
     cc = min(_volume_cc(float(rng.random())), LARGEST_SHARE * _breast_cc(breast))
     diameter = 2 * (750 * cc / np.pi) ** (1 / 3)
-    extent = 48 * (cc / MEDIAN_CC) ** 0.3 * float(np.exp(0.45 * rng.standard_normal()))
+    extent = 45 * (cc / MEDIAN_CC) ** 0.3 * float(np.exp(0.45 * rng.standard_normal()))
     extent = float(np.clip(extent, 1.15 * diameter, 1.45 * sum(breast.half_axes_mm[2:])))
     primary_mm = float(np.clip(extent, 1.1 * diameter, (1.9 if kind == "nonmass" else 1.45) * diameter))
     centre, axis = _place(breast, primary_mm, diameter, rng)
@@ -153,12 +153,12 @@ def _satellites(
     rng: np.random.Generator,
 ) -> tuple[Focus, ...]:
     """Small foci at 5-40 mm from the primary's edge, on both sides of the 20 mm, out to the extent that was drawn."""
-    some, many = (1.0, 1.3) if lesion.kind == "multifocal" else (0.15, 0.3)
+    some, many = (0.9, 1.3) if lesion.kind == "multifocal" else (0.15, 0.3)
     gaps = [float(rng.uniform(5, 17)) for _ in range(rng.poisson(some))]
     gaps += [float(rng.uniform(24, 40)) for _ in range(rng.poisson(many))]
     found: list[Focus] = []
     for gap in gaps:
-        radius = float(np.clip(diameter_mm / 2 * rng.uniform(0.05, 0.22), 1.2, 6.0))
+        radius = float(np.clip(diameter_mm / 2 * rng.uniform(0.04, 0.24), 1.0, 7.0))
         focus = _satellite(lesion, breast, line, gap, radius, rng)
         if focus is not None:
             found.append(focus)
@@ -184,7 +184,7 @@ def _outlier(
 ) -> Focus | None:
     """A small focus at one end of the whole extent, if the primary ends more than 5 mm before it."""
     unit = line[1] * np.sign(at_mm)
-    radius = float(rng.uniform(1.2, 2.8))
+    radius = float(rng.uniform(1.0, 2.6))
     gap = abs(at_mm) - radius * 2 - _edge_mm(lesion, line[0], unit)
     centre = line[0] + unit * (abs(at_mm) - radius)
     if gap < 5 or float(_room_mm(centre[None], breast)[0]) < radius + MARGIN_MM:
