@@ -33,9 +33,10 @@ besides their largest piece is mostly tiny, 27 cubic mm in the median."""
 CRUMBS_MM3 = (1.5, 40.0)
 """Else pieces beside the largest belong to it up to a limit in this range; satellites are another matter."""
 SPARED: dict[Kind, tuple[float, float]] = {
-    "mass": (0.0, 0.15), "multifocal": (0.0, 0.2), "nonmass": (0.05, 0.35), "rim": (0.0, 0.1),
+    "mass": (0.04, 0.26), "multifocal": (0.04, 0.28), "nonmass": (0.1, 0.42), "rim": (0.02, 0.18),
 }  # fmt: skip
-"""Share of a lesion that is gland and fat it has grown around: expert volumes are 1.5 times the enhancing ones."""
+"""Share of a lesion that is gland and fat it has grown around: expert volumes are 1.53 times the enhancing
+ones in the median (quartiles 1.26 and 2.08)."""
 COARSE_MM = 1.4
 
 
