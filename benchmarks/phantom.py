@@ -32,6 +32,15 @@ from uptake.study import Study
 from uptake.volume import Array
 
 SNR_RANGE = (16.0, 30.0)
+LOOK = """## What a reader can still tell apart
+
+Five phantoms of consecutive seeds were laid beside the two real studies at the same windows (`--look`; not shown, for
+it holds pixels of patients). Told apart were: outlines that are too smooth and much alike, skin too even,
+gland mostly in closed masses with borders that are sharp where real ones are feathered, too few fine strands in fat,
+lesions brighter and crisper than most real ones, no folds of skin, no biopsy cavities, no haze around the chest.
+
+Structural over functional volume (by PE, noise-free, in the VOI), 21 small phantoms: median 1.49, quartiles 1.02 and
+2.04, below 1 in 19 %; experts against the released FTV: 1.53, 1.26 and 2.08, 9 %."""
 LOOK_SEEDS = (1, 2, 3, 4, 5)
 INTRODUCTION = """# How near the phantoms come to real studies
 
@@ -95,6 +104,7 @@ def main() -> None:
     if given.sizes and given.histograms:
         published = real_sizes(given.histograms)
         page += [SIZES.format(sizes=given.sizes), size_table(lesions, published)]
+    page.append(LOOK)
     text = "\n\n".join(page) + "\n"
     print(text)
     if given.docs:
