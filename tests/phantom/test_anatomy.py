@@ -45,7 +45,7 @@ def test_a_blob_is_deep_in_its_middle_and_ends_at_its_axes() -> None:
 def test_the_shares_of_all_tissues_make_up_every_voxel(view: str) -> None:
     rng = np.random.default_rng(1)
     frame = frame_of(view_grid(view, "small", -1, rng))  # type: ignore[arg-type]
-    body = draw_body(region_of(frame, 12.0), (draw_breast(-1, rng),), rng)
+    body = draw_body(region_of(frame, 12.0), (draw_breast(-1, rng),), 3.0, rng)
     shares = fractions(frame.grid, body, (2, 2, 2))
     assert set(shares) == set(BASE)
     assert all(share.dtype == np.float32 and share.shape == frame.grid.shape for share in shares.values())
@@ -57,7 +57,7 @@ def test_the_shares_of_all_tissues_make_up_every_voxel(view: str) -> None:
 def test_the_heart_is_on_the_left() -> None:
     rng = np.random.default_rng(2)
     frame = frame_of(view_grid("sagittal", "small", 1, rng))
-    body = draw_body(region_of(frame, 12.0), (draw_breast(1, rng),), rng)
+    body = draw_body(region_of(frame, 12.0), (draw_breast(1, rng),), 3.0, rng)
     assert body.heart is None
     assert not fractions(frame.grid, body, (2, 2, 2))[Tissue.HEART].any()
 
@@ -71,7 +71,7 @@ def test_tissues_lie_where_they_belong() -> None:
     affine[:3, 3] = (x - 20, -110, z - 15)
     grid = Grid((1, 260, 1), affine)
     frame = frame_of(grid)
-    body = draw_body(region_of(frame, 40.0), (breast,), rng)
+    body = draw_body(region_of(frame, 40.0), (breast,), 3.0, rng)
     shares = fractions(grid, body, (2, 2, 2))
     label = np.array(list(shares))[np.argmax([share[0, :, 0] for share in shares.values()], axis=0)]
     y = frame.y.ravel()
@@ -82,7 +82,7 @@ def test_tissues_lie_where_they_belong() -> None:
     assert (label[y > skin.max() + 1.5] == Tissue.AIR).all()
     inside = label[(y > chest + 1) & (y < skin.min() - 1)]
     assert set(inside) <= {Tissue.FAT, Tissue.GLAND, Tissue.SKIN}
-    assert label[np.argmin(np.abs(y - (chest - 3)))] == Tissue.MUSCLE
+    assert Tissue.MUSCLE in label[(y < chest) & (y > chest - 30)]
     assert (label[y < chest - 75] == Tissue.LUNG).all()
 
 
@@ -92,7 +92,7 @@ def test_the_share_of_gland_follows_the_density_that_was_drawn() -> None:
         rng = np.random.default_rng(seed)
         frame = frame_of(view_grid("sagittal", "small", 1, rng))
         breast = draw_breast(1, rng)
-        shares = fractions(frame.grid, draw_body(region_of(frame, 12.0), (breast,), rng), (2, 2, 2))
+        shares = fractions(frame.grid, draw_body(region_of(frame, 12.0), (breast,), 3.0, rng), (2, 2, 2))
         before = np.broadcast_to(frame.y > chest_y_mm(frame.x, frame.z), frame.grid.shape)
         gland, fat = (float(shares[tissue][before].sum()) for tissue in (Tissue.GLAND, Tissue.FAT))
         found.append(gland / (gland + fat))

@@ -41,9 +41,11 @@ def test_partial_volumes_add_up_to_the_volume_of_the_ellipsoid() -> None:
 
 
 def test_a_core_begins_below_the_rim() -> None:
-    """A ball of 12 mm with a rim of 4 mm has a core of 8 mm radius."""
+    """A ball of 12 mm with a rim of 4 mm: the core's share falls from 1 at 6 mm to 0 at 10 mm from the middle."""
     _, _, core = made(ball((0, 0, 0), 12.0, rim=4.0))
-    assert float(core.sum()) * GRID.voxel_volume_mm3 == pytest.approx(4 / 3 * np.pi * 8**3, rel=0.03)
+    assert float(core.sum()) * GRID.voxel_volume_mm3 == pytest.approx(
+        4 / 3 * np.pi * (10**4 - 6**4) / (4 * 4), rel=0.01
+    )
 
 
 def test_a_focus_lies_at_its_centre_in_world_coordinates() -> None:
@@ -60,8 +62,8 @@ def test_the_stv_has_the_near_satellite_and_not_the_far_one() -> None:
     assert ndimage.label(stv > 0.5)[1] == 2
 
 
-@pytest.mark.parametrize(("crumbs_mm3", "pieces"), [(400.0, 2), (650.0, 1)])
-def test_pieces_below_the_limit_beside_the_largest_are_no_part_of_a_focus(crumbs_mm3: float, pieces: int) -> None:
+@pytest.mark.parametrize(("crumbs_mm3", "pieces"), [(400.0, 1), (650.0, 2)])
+def test_pieces_above_the_limit_beside_the_largest_are_no_part_of_a_focus(crumbs_mm3: float, pieces: int) -> None:
     """A ball of 5 mm has 524 cubic mm. Left out, it holds less than half of any voxel."""
     balls = (*ball((0, 0, -20), 10).balls, *ball((0, 0, 10), 5).balls)
     whole, stv, _ = made(Focus(balls, crumbs_mm3=crumbs_mm3))

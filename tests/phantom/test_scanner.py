@@ -10,10 +10,12 @@ from uptake.phantom.protocol import acquired_of
 from uptake.phantom.scanner import (
     Acquired,
     Band,
+    Filter,
     Window,
     coils,
     coloured_noise,
     draw_elements,
+    passed,
     sampled_magnitude,
     saturation,
     with_noise,
@@ -114,3 +116,20 @@ def test_a_saturation_band_leaves_the_breast_alone() -> None:
     assert left[:19] == pytest.approx(0.2)
     assert left[22:] == pytest.approx(1)
     assert saturation(frame, None) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("read_axis", [0, 1])
+def test_the_filter_takes_the_outermost_columns_and_leaves_the_middle(read_axis: int) -> None:
+    """Over a twentieth of 101 columns the left falls as a sine to nothing, the right in a line to 0.15."""
+    left = np.moveaxis(passed((101, 101, 5), Filter(0.05, 0.0), read_axis), read_axis, 0)[:, 0, 0]
+    np.testing.assert_allclose(left[:6], np.sin(np.pi / 2 * np.arange(6) / 5), atol=1e-6)
+    assert (left[5:95] == 1).all()
+    np.testing.assert_allclose(left[[99, 100]], [0.35, 0.15], atol=1e-5)
+
+
+def test_the_filter_lies_farther_in_at_the_middle_of_the_rows() -> None:
+    """A bend of a tenth of 101 columns: black up to column 10 in the middle row, from column 0 on in the outer ones."""
+    share = passed((101, 101, 5), Filter(0.05, 0.1), 0)[..., 0]
+    assert not share[:10, 50].any()
+    assert share[1, 0] > 0
+    assert share[16, 50] == 1

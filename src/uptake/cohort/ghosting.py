@@ -30,6 +30,9 @@ ALIKE = 0.31
 """Correlation of the air with the moved body. Two real studies have at most 0.29, phantoms without ghosts 0.27, with
 ghosts of a tenth of the body's signal 0.34-0.68."""
 
+FILTERED = 0.7
+"""Of the air's median: darker air lies where the receiver's filter ends, and would look like a shape of its own."""
+
 LEAST_OVERLAP = 0.02
 """Of the air: where less of it is covered by the moved body a correlation means nothing."""
 
@@ -45,8 +48,9 @@ def ghosts(volumes: Sequence[Volume], body: Volume) -> Iterator[Finding]:
     best = []
     for volume in volumes:
         means = block_means(volume.array, steps)
-        signal, source = np.where(air, means, 0), np.where(inside, means, 0)
-        best += [(*_best(signal, air, source, axis, NEAREST_MM / edges[axis]), axis) for axis in range(3)]
+        seen = air & (means > FILTERED * float(np.median(means[air])))
+        signal, source = np.where(seen, means, 0), np.where(inside, means, 0)
+        best += [(*_best(signal, seen, source, axis, NEAREST_MM / edges[axis]), axis) for axis in range(3)]
     alike, share, axis = max(best)
     status: Status = "warn" if alike > ALIKE else "pass"
     along = "xyz"[int(np.argmax(np.abs(body.grid.direction[:, axis])))]

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from uptake.phantom.fields import Field, Region, random_field, sampled
 from uptake.phantom.frames import Float, Frame, Slices, averaged, frame_of, part_of, supersampled
 from uptake.phantom.outline import Breast, Points, chest_y_mm, depth_mm, radius
+from uptake.phantom.parenchyma import Parenchyma, draw_parenchyma
 from uptake.volume import Grid, Shape, bounding_slices
 
 LATTICE_MM = 3.0
@@ -56,17 +57,15 @@ class Blob:
 class Body:
     """Everything that is drawn once and looked at on any grid: signed distances and textures as fields.
 
-    depth: below the skin's surface, mm. gland: positive inside glandular tissue. lobules: its zero sheets are the
-    septa between fat lobules. strands: the same along the ducts. faint: where septa are seen. octaves: textures, from
-    coarse to fine. fibres: its zero sheets part the pectoral muscle. veined: how much fat runs through the gland, 0-1.
+    depth: below the skin's surface, mm. parenchyma: where gland tends to be, septa, strands. faint: where septa are
+    seen. octaves: fine textures of gland and their weights. gland_level: gland begins where tendency and texture are
+    above it. fibres: its zero sheets part the pectoral muscle. veined: how much fat runs through the gland, 0-1.
     muscle_ends_mm: how far below the middle of the body the pectoral muscle ends.
     """
 
     breasts: tuple[Breast, ...]
     depth: Field
-    envelope: Field
-    lobules: Field
-    strands: Field
+    parenchyma: Parenchyma
     faint: Field
     octaves: tuple[tuple[float, Field], ...]
     gland_level: float
@@ -78,37 +77,25 @@ class Body:
     muscle_ends_mm: float
 
 
-def draw_body(region: Region, breasts: tuple[Breast, ...], rng: np.random.Generator) -> Body:
-    """The fields of a body over a region of the world."""
-    points, origin = sampled(region, LATTICE_MM)
+def draw_body(region: Region, breasts: tuple[Breast, ...], finest_mm: float, rng: np.random.Generator) -> Body:
+    """The fields of a body over a region of the world; `finest_mm`: the lattice of its gland, 2-3."""
     surface = draw_surface(region, breasts, rng)
-    depth, spacing = surface.coefficients, surface.spacing_mm
-    envelope = _envelope(points, depth, breasts)
-    lobules = random_field(region, (10.0, 13.0, 10.0), rng)
-    strands = random_field(region, (4.5, 15.0, 4.5), rng)
-    # From one closed mass of gland to islands and strands scattered in the fat.
-    scattered = float(rng.uniform(0.5, 1.35))
-    octaves = (
-        (0.68 * scattered, random_field(region, (22.0, 30.0, 22.0), rng)),
-        (0.3 * scattered, random_field(region, (8.0, 15.0, 8.0), rng)),
-        (0.24, random_field(region, (3.6, 7.0, 3.6), rng)),
-        (0.13, random_field(region, 2.2, rng)),
-    )
-    along = strands.on(points)
-    coarse, fine = _texture(points, octaves, lobules.on(points), along)
+    parenchyma = draw_parenchyma(region, breasts, surface, finest_mm, rng)
+    octaves = ((0.2, random_field(region, 3.4, rng)), (0.13, random_field(region, 2.1, rng)))
     veined = float(rng.uniform(0.1, 0.7))
+    points, _ = sampled(region, LATTICE_MM)
     near = radius(points.x, points.y, points.z, breasts[0]) < 1
-    inside = (depth > 4) & (points.y > chest_y_mm(points.x, points.z) + 4)
+    inside = near & (surface.on(points) > 4) & (points.y > chest_y_mm(points.x, points.z) + 4)
+    fine, strands = _texture(points, octaves)[inside], parenchyma.strands.on(points)[inside]
+    score = parenchyma.tendency.on(points)[inside] + fine
     left = any(breast.centre_mm[0] < 0 for breast in breasts)
     return Body(
         breasts,
         surface,
-        Field(envelope, origin, spacing),
-        lobules,
-        strands,
+        parenchyma,
         random_field(region, 20.0, rng),
         octaves,
-        _level(envelope, (coarse, fine, along), veined, inside & near, breasts[0].density),
+        _level(score, fine, strands, veined, breasts[0].density),
         random_field(region, 12.0, rng),
         random_field(region, (2.6, 3.2, 26.0), rng),
         _heart(rng) if left else None,
@@ -121,8 +108,9 @@ def draw_body(region: Region, breasts: tuple[Breast, ...], rng: np.random.Genera
 def draw_surface(region: Region, breasts: tuple[Breast, ...], rng: np.random.Generator) -> Field:
     """Depth below the skin in mm: the breasts and the chest, a little uneven. The first thing drawn of a body."""
     points, origin = sampled(region, LATTICE_MM)
-    waves = random_field(region, 28.0, rng)
-    depth = np.asarray(depth_mm(points.x, points.y, points.z, breasts) + 1.3 * waves.on(points), dtype=np.float32)
+    long, short = random_field(region, 55.0, rng).on(points), random_field(region, 24.0, rng).on(points)
+    waves = np.float32(2.6) * long + np.float32(1.1) * short
+    depth = np.asarray(depth_mm(points.x, points.y, points.z, breasts) + waves, dtype=np.float32)
     return Field(depth, origin, (LATTICE_MM, LATTICE_MM, LATTICE_MM))
 
 
@@ -182,8 +170,9 @@ def _fine(frame: Frame, body: Body) -> dict[Tissue, Float]:
     # Thickest around the nipple and below.
     first = body.breasts[0]
     low = np.clip((first.centre_mm[1] - frame.z) / np.float32(first.half_axes_mm[3]), -0.5, 1)
-    inner = step(depth - first.skin_mm * (1 + np.float32(0.35) * low), width)
     above = np.asarray(frame.y - chest_y_mm(frame.x, frame.z), dtype=np.float32)
+    front = np.clip(above / np.float32(first.half_axes_mm[1]), 0, 1)
+    inner = step(depth - first.skin_mm * (np.float32(0.8) + (np.float32(0.55) + np.float32(0.35) * low) * front), width)
     breast = inner * step(above, width)
     chest = inner - breast
     result = {tissue: np.zeros_like(depth) for tissue in BASE}
@@ -213,23 +202,24 @@ def _put_node(shares: dict[Tissue, Float], frame: Frame, node: Blob, width: floa
 
 def _gland(frame: Frame, body: Body, depth: Float) -> Float:
     """Share of gland and septa in the breast's inside."""
-    lobules, strands = body.lobules.on(frame), body.strands.on(frame)
-    coarse, fine = _texture(frame, body.octaves, lobules, strands)
-    score = body.envelope.on(frame) + coarse + fine - body.gland_level
+    parenchyma = body.parenchyma
+    strands, fine = parenchyma.strands.on(frame), _texture(frame, body.octaves)
+    score = parenchyma.tendency.on(frame) + fine - np.float32(body.gland_level)
     gland = _gland_share(score, fine, strands, body.veined) * step(depth - 4.5, 3.0)
-    # Sheets where the fields cross 0: septa between lobules, thicker near the gland, fibres towards the nipple.
+    # Septa between lobules, thicker near the gland, and fibres towards the nipple.
     faint = body.faint.on(frame) + np.clip(score, -1.5, 0.5)
-    sheet = np.clip(1 - np.abs(lobules) / np.float32(0.085), 0, 1) * np.clip(0.5 + 0.3 * faint, 0.04, 0.8)
-    fibre = np.clip(1 - np.abs(strands) / np.float32(0.12), 0, 1) * np.clip(0.4 + 0.3 * faint, 0.03, 0.65)
+    wall = parenchyma.wall_mm.on(frame) + 2 * fine
+    sheet = np.clip((np.float32(1.9) - wall) / np.float32(1.3), 0, 1) * np.clip(0.42 + 0.3 * faint, 0.03, 0.7)
+    fibre = np.clip(1 - np.abs(strands) / np.float32(0.16), 0, 1) * np.clip(0.36 + 0.3 * faint, 0.03, 0.6)
     thin = np.maximum(sheet, fibre) * step(frame.y - chest_y_mm(frame.x, frame.z) - 1, 4.0)
     return np.asarray(np.maximum(gland, thin), dtype=np.float32)
 
 
 def _gland_share(score: Float, fine: Float, strands: Float, veined: float) -> Float:
     """Gland with fat running through it, and wisps around it that thin out along strands and creases."""
-    gland = step(score, 0.3) * (1 - np.float32(veined) * np.clip(np.float32(0.4) - fine, 0, 1))
-    crease = np.clip(1 - np.abs(strands - 2 * fine) / np.float32(0.4), 0, 1)
-    wisps = np.clip(np.float32(0.9) + score / np.float32(1.8), 0, 0.9) * crease**2
+    gland = step(score, 0.35) * (1 - np.float32(veined) * np.clip(np.float32(0.3) - fine, 0, 1))
+    crease = np.clip(1 - np.abs(strands - fine) / np.float32(0.5), 0, 1)
+    wisps = np.clip(np.float32(0.9) + score / np.float32(1.5), 0, 0.9) * crease**2
     return np.asarray(np.maximum(gland, wisps), dtype=np.float32)
 
 
@@ -265,43 +255,18 @@ def _behind(frame: Frame, body: Body, width: float) -> dict[Tissue, Float]:
     }  # fmt: skip
 
 
-def _envelope(points: Frame, depth: Float, breasts: tuple[Breast, ...]) -> Float:
-    """Where gland tends to be: a cone behind the nipple, thinning towards the skin, the chest and the fold below."""
-    best = np.full(depth.shape, -9.0, dtype=np.float32)
-    for breast in breasts:
-        ax, ay, up, down = breast.half_axes_mm
-        t = (points.y - chest_y_mm(points.x, points.z)) / np.float32(ay)
-        dx = (points.x - np.float32(breast.centre_mm[0])) / np.float32(0.8 * ax)
-        dz = (points.z - np.float32(breast.centre_mm[1] - breast.droop_mm * 0.6 + 5)) / np.float32(
-            0.72 * (up + down) / 2
-        )
-        cone = 1.3 - 2.1 * np.sqrt(dx**2 + dz**2) * (1.25 - 0.5 * np.clip(1 - t, 0, 1))
-        cone -= 2.0 * np.maximum(0.34 - t, 0) / 0.34
-        best = np.maximum(best, cone)
-    return np.asarray(best + np.minimum((depth - 11) / 6, 0.35) - 0.4 * np.maximum(6 - depth, 0), dtype=np.float32)
-
-
-def _texture(
-    frame: Frame, octaves: tuple[tuple[float, Field], ...], lobules: Float, strands: Float
-) -> tuple[Float, Float]:
-    """Noise, coarse and fine, and creases: gland reaches out along the septa and along strands to the nipple."""
-    coarse = np.asarray(np.float32(-0.95) * np.abs(lobules) - np.float32(0.4) * np.abs(strands), dtype=np.float32)
-    fine = np.zeros_like(coarse)
-    for n, (weight, field) in enumerate(octaves):
-        total = coarse if n < len(octaves) // 2 else fine
+def _texture(frame: Frame, octaves: tuple[tuple[float, Field], ...]) -> Float:
+    total = np.zeros(frame.grid.shape, dtype=np.float32)
+    for weight, field in octaves:
         total += np.float32(weight) * field.on(frame)
-    return coarse, fine
+    return total
 
 
-def _level(
-    envelope: Float, textures: tuple[Float, Float, Float], veined: float, there: npt.NDArray[np.bool_], density: float
-) -> float:
+def _level(score: Float, fine: Float, strands: Float, veined: float, density: float) -> float:
     """The score above which gland begins, so that it fills as much of the breast as its density says, by bisection.
 
-    textures: coarse, fine, strands. there: the inside of the breast.
+    The arrays hold the inside of the breast.
     """
-    coarse, fine, strands = (texture[there] for texture in textures)
-    score = envelope[there] + coarse + fine
     low, high = float(score.min()) - 1, float(score.max()) + 1
     for _ in range(20):
         middle = (low + high) / 2

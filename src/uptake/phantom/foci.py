@@ -18,6 +18,10 @@ from uptake.volume import Grid, Shape
 
 Kind = Literal["mass", "multifocal", "nonmass", "rim"]
 
+LEAST_CRUMB_MM3 = 1.0
+LOOSE_MM, MARGIN_LOOSER = 3.0, 1.0
+"""Over this depth a lesion's edge is loose, interspersed with what it grows into (in SD of the texture that says
+where)."""
 MARGIN_MM = 2.5
 """Lesions stay this far below the skin and above the chest wall."""
 
@@ -37,8 +41,8 @@ class Focus:
 
     gap_mm: from the edge of the primary to this focus, 0 for the primary itself. grown_mm: added to its depth so that
     it has the volume that was drawn. clumped: 0 solid, 1 all clumps and gaps. rim_mm: depth below which it is core
-    (None: no core). crumbs_mm3: smaller pieces than this that a rough surface leaves beside the largest are no part
-    of it.
+    (None: no core). crumbs_mm3: larger pieces than this that a rough surface leaves beside the largest are no part
+    of it, nor are those that a voxel or two hold.
     """
 
     balls: tuple[Ball, ...]
@@ -48,14 +52,15 @@ class Focus:
     grown_mm: float = 0.0
     clumped: float = 0.0
     rim_mm: float | None = None
-    crumbs_mm3: float = 0.0
+    crumbs_mm3: float = np.inf
 
 
 @dataclass(frozen=True, eq=False)
 class Lesion:
     """All foci of a patient, the primary first, and the textures of their surface.
 
-    spared: share of the foci's inside that is still the gland and fat they grow in, 0-1; `islands` says where.
+    spared: share of the foci's inside that is still the gland and fat they grow in, 0-1; `islands` says where. Within
+    3 mm of the surface it is more.
     """
 
     kind: Kind
@@ -129,7 +134,8 @@ def focus_depth_mm(frame: Frame, lesion: Lesion, focus: Focus) -> Float:
         np.maximum(depth, _ball_depth(frame, ball), out=depth)
     depth += np.float32(focus.grown_mm)
     if focus.rough_mm[0]:
-        depth += np.float32(focus.rough_mm[0]) * lesion.coarse.on(frame)
+        # Creased outwards, in points and edges, as what grows along strands is.
+        depth += np.float32(1.6 * focus.rough_mm[0]) * (np.float32(0.8) - np.abs(lesion.coarse.on(frame)))
     if focus.rough_mm[1]:
         depth += np.float32(focus.rough_mm[1]) * lesion.fine.on(frame)
     if focus.clumped:
@@ -152,31 +158,33 @@ def _filled(grid: Grid, own: Slices, lesion: Lesion, focus: Focus, body_depth: F
         inside *= step(body_depth.on(frame) - MARGIN_MM, width)
         inside *= step(frame.y - chest_y_mm(frame.x, frame.z), width)
     share = averaged(inside, factors)
-    faded = _without_crumbs(share, focus.crumbs_mm3 / grid.voxel_volume_mm3)
-    tumour = averaged(inside * (1 - _islands(frame, lesion)), factors) if lesion.spared else share
-    core = averaged(inside * step(depth - focus.rim_mm, 1.5), factors) if focus.rim_mm is not None else 0 * share
+    faded = _without_crumbs(share, LEAST_CRUMB_MM3 / grid.voxel_volume_mm3, focus.crumbs_mm3 / grid.voxel_volume_mm3)
+    tumour = averaged(inside * (1 - _islands(frame, lesion, depth)), factors)
+    core = averaged(inside * step(depth - focus.rim_mm, 4.0), factors) if focus.rim_mm is not None else 0 * share
     tumour = np.maximum(tumour, core) * faded
     return Occupancy(own, share * faded, share * faded, tumour, core * faded, averaged(np.maximum(depth, 0), factors))
 
 
-def _without_crumbs(share: Float, least_voxels: float) -> Float:
-    """1, but less in small pieces beside the largest one, so that they hold less than half of any voxel."""
+def _without_crumbs(share: Float, least_voxels: float, most_voxels: float) -> Float:
+    """1, but less in pieces too small or too large beside the largest one: they hold less than half of any voxel."""
     factor = np.ones_like(share)
     labels, count = ndimage.label(share >= 0.5)
-    if count < 2 or not least_voxels:
+    if count < 2:
         return factor
     sizes = np.bincount(labels.ravel())
-    sizes[0] = sizes.max() + 1
-    small = sizes < least_voxels
-    small[1 + int(np.argmax(sizes[1:]))] = False
-    factor[small[labels]] = np.float32(0.49)
+    faded = np.zeros(sizes.size, dtype=np.float32)
+    faded[sizes > most_voxels] = 0.51
+    faded[sizes < least_voxels] = 0.51
+    faded[[0, 1 + int(np.argmax(sizes[1:]))]] = 0
+    factor -= faded[labels]
     return factor
 
 
-def _islands(frame: Frame, lesion: Lesion) -> Float:
-    """Share of gland and fat that a lesion has grown around, as if there were a lesion everywhere."""
-    level = float(special.ndtri(1 - lesion.spared))
-    return step(lesion.islands.on(frame) - np.float32(level), 1.5)
+def _islands(frame: Frame, lesion: Lesion, depth: Float) -> Float:
+    """Share of gland and fat that a lesion has grown around, more of it near the surface; as if it were everywhere."""
+    level = np.float32(special.ndtri(1 - max(lesion.spared, 0.01)))
+    level = level - np.float32(MARGIN_LOOSER) * np.clip(1 - depth / np.float32(LOOSE_MM), 0, 1)
+    return step(lesion.islands.on(frame) - level, 1.5)
 
 
 def _ball_depth(frame: Frame, ball: Ball) -> Float:

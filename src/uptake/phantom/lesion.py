@@ -19,7 +19,7 @@ from uptake.phantom.outline import Breast, breast_depth_mm, chest_y_mm
 from uptake.phantom.tubes import Point, Tube
 from uptake.volume import Grid
 
-KINDS: dict[Kind, float] = {"mass": 0.3, "multifocal": 0.32, "nonmass": 0.18, "rim": 0.2}
+KINDS: dict[Kind, float] = {"mass": 0.36, "multifocal": 0.32, "nonmass": 0.2, "rim": 0.12}
 
 VOLUMES_CC = {0.0: 0.9, 0.05: 1.9, 0.25: 6.2, 0.5: 13.6, 0.75: 43.7, 0.95: 122.0, 1.0: 300.0}
 """Expert volumes of 160 patients of ACRIN 6657/I-SPY 1 by quantile, in between by their logarithms; the largest, 487
@@ -27,15 +27,16 @@ cc, does not fit these breasts."""
 MEDIAN_CC = VOLUMES_CC[0.5]
 LARGEST_SHARE = 0.33
 """Of the breast."""
-ONE_PIECE: dict[Kind, float] = {"mass": 0.5, "multifocal": 0.25, "nonmass": 0.3, "rim": 0.55}
+ONE_PIECE: dict[Kind, float] = {"mass": 0.7, "multifocal": 0.5, "nonmass": 0.55, "rim": 0.6}
 """How often a primary has no crumbs at all. Of the 160 expert volumes a third are in one piece; what the others have
 besides their largest piece is mostly tiny, 27 cubic mm in the median."""
-CRUMBS_MM3 = (2.0, 60.0)
-"""Else pieces of a primary smaller than a limit in this range do not belong to it."""
+CRUMBS_MM3 = (1.5, 40.0)
+"""Else pieces beside the largest belong to it up to a limit in this range; satellites are another matter."""
 SPARED: dict[Kind, tuple[float, float]] = {
-    "mass": (0.0, 0.15), "multifocal": (0.0, 0.2), "nonmass": (0.05, 0.35), "rim": (0.0, 0.1),
+    "mass": (0.04, 0.26), "multifocal": (0.04, 0.28), "nonmass": (0.1, 0.42), "rim": (0.02, 0.18),
 }  # fmt: skip
-"""Share of a lesion that is gland and fat it has grown around: expert volumes are 1.5 times the enhancing ones."""
+"""Share of a lesion that is gland and fat it has grown around: expert volumes are 1.53 times the enhancing
+ones in the median (quartiles 1.26 and 2.08)."""
 COARSE_MM = 1.4
 
 
@@ -45,7 +46,7 @@ def draw_lesion(breast: Breast, kind: Kind | Literal["any"], rng: np.random.Gene
         kind = cast(Kind, str(rng.choice(list(KINDS), p=list(KINDS.values()))))
     cc = min(_volume_cc(float(rng.random())), LARGEST_SHARE * _breast_cc(breast))
     diameter = 2 * (750 * cc / np.pi) ** (1 / 3)
-    extent = 56 * (cc / MEDIAN_CC) ** 0.3 * float(np.exp(0.45 * rng.standard_normal()))
+    extent = 45 * (cc / MEDIAN_CC) ** 0.3 * float(np.exp(0.45 * rng.standard_normal()))
     extent = float(np.clip(extent, 1.15 * diameter, 1.45 * sum(breast.half_axes_mm[2:])))
     primary_mm = float(np.clip(extent, 1.1 * diameter, (1.9 if kind == "nonmass" else 1.45) * diameter))
     centre, axis = _place(breast, primary_mm, diameter, rng)
@@ -92,7 +93,7 @@ def _primary(
     kind: Kind, centre: Point, axis: Point, length_mm: float, diameter_mm: float, rng: np.random.Generator
 ) -> Focus:
     smallest, largest = CRUMBS_MM3
-    crumbs = float(smallest * (largest / smallest) ** rng.random()) if rng.random() > ONE_PIECE[kind] else np.inf
+    crumbs = float(smallest * (largest / smallest) ** rng.random()) if rng.random() > ONE_PIECE[kind] else 0.0
     if kind == "nonmass":
         balls = _chain(centre, axis, length_mm, 0.55 * diameter_mm / 2, 5, rng)
         clumped = float(rng.uniform(0.45, 0.85))
@@ -100,7 +101,7 @@ def _primary(
     count = {"mass": 3, "multifocal": 4, "rim": 1}[kind]
     balls = _chain(centre, axis, length_mm, 0.6 * diameter_mm / 2, count, rng)
     rough = (rng.uniform(0.05, 0.1) * diameter_mm, rng.uniform(0.5, 1.0))
-    spicules = _spicules(balls, diameter_mm, int(rng.integers(8, 22)), rng) if kind != "rim" else ()
+    spicules = _spicules(balls, diameter_mm, int(rng.integers(14, 36)), rng) if kind != "rim" else ()
     rim = float(rng.uniform(0.16, 0.3)) * diameter_mm if kind == "rim" else None
     return Focus(balls, spicules, rough, rim_mm=rim, crumbs_mm3=crumbs)
 
@@ -135,12 +136,12 @@ def _spicules(balls: tuple[Ball, ...], diameter_mm: float, count: int, rng: np.r
         direction = rng.standard_normal(3)
         direction /= np.linalg.norm(direction)
         start = ball.centre_mm + direction * 0.6 * float(ball.half_axes_mm.min())
-        length = float(rng.uniform(0.25, 0.6)) * diameter_mm * 0.6 + 4
+        length = float(rng.uniform(0.25, 0.7)) * diameter_mm * 0.6 + 5
         middle = start + direction * 0.6 * length
         bent = direction + 0.35 * rng.standard_normal(3)
-        radius = float(rng.uniform(1.3, 2.1))
-        end = middle + 0.5 * length * bent / np.linalg.norm(bent)
-        tubes += [Tube(start, middle, (radius, 0.75 * radius)), Tube(middle, end, (0.75 * radius, 0.8))]
+        radius = float(rng.uniform(1.0, 1.9))
+        end = middle + 0.6 * length * bent / np.linalg.norm(bent)
+        tubes += [Tube(start, middle, (radius, 0.6 * radius)), Tube(middle, end, (0.6 * radius, 0.4))]
     return tuple(tubes)
 
 
@@ -153,12 +154,12 @@ def _satellites(
     rng: np.random.Generator,
 ) -> tuple[Focus, ...]:
     """Small foci at 5-40 mm from the primary's edge, on both sides of the 20 mm, out to the extent that was drawn."""
-    some, many = (1.3, 1.3) if lesion.kind == "multifocal" else (0.15, 0.3)
+    some, many = (0.9, 1.3) if lesion.kind == "multifocal" else (0.15, 0.3)
     gaps = [float(rng.uniform(5, 17)) for _ in range(rng.poisson(some))]
     gaps += [float(rng.uniform(24, 40)) for _ in range(rng.poisson(many))]
     found: list[Focus] = []
     for gap in gaps:
-        radius = float(np.clip(diameter_mm / 2 * rng.uniform(0.1, 0.36), 2.0, 9.0))
+        radius = float(np.clip(diameter_mm / 2 * rng.uniform(0.04, 0.24), 1.0, 7.0))
         focus = _satellite(lesion, breast, line, gap, radius, rng)
         if focus is not None:
             found.append(focus)
@@ -184,7 +185,7 @@ def _outlier(
 ) -> Focus | None:
     """A small focus at one end of the whole extent, if the primary ends more than 5 mm before it."""
     unit = line[1] * np.sign(at_mm)
-    radius = float(rng.uniform(2.5, 4.5))
+    radius = float(rng.uniform(1.0, 2.6))
     gap = abs(at_mm) - radius * 2 - _edge_mm(lesion, line[0], unit)
     centre = line[0] + unit * (abs(at_mm) - radius)
     if gap < 5 or float(_room_mm(centre[None], breast)[0]) < radius + MARGIN_MM:

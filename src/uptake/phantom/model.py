@@ -63,6 +63,7 @@ def draw_model(
     seed: int,
     region: Region,
     breasts: tuple[Breast, ...],
+    finest_mm: float,
     kind: Kind | Literal["any"],
     background: Background | Literal["any"],
 ) -> Model:
@@ -81,7 +82,7 @@ def draw_model(
         vessels += _vessels(breast, lesion.foci[0].balls[0].centre_mm if n == 0 else None, growing)
         ducts += _ducts(breast, growing)
     return Model(
-        draw_body(region, breasts, stream(seed, "anatomy")),
+        draw_body(region, breasts, finest_mm, stream(seed, "anatomy")),
         lesion,
         tuple(vessels),
         tuple(ducts),
@@ -131,16 +132,16 @@ def _displace(shares: dict[Tissue, Float], tissue: Tissue, share: Float) -> None
 
 
 def _vessels(breast: Breast, lesion_mm: Point | None, rng: np.random.Generator) -> list[Tube]:
-    """One to four trees below the skin from above and the sides towards the nipple, finer ones to the lesion."""
+    """Trees below the skin and through the fat, from above and the sides to the nipple; finer ones to the lesion."""
     found: list[Tube] = []
-    for _ in range(int(rng.integers(2, 5))):
+    for _ in range(int(rng.integers(4, 10))):
         angle = rng.uniform(-0.6, np.pi + 0.6)
         root, target = (
             _on_skin(breast, angle, 0.9),
             _on_skin(breast, angle + rng.normal(0, 0.9), rng.uniform(0.05, 0.45)),
         )
-        growth = Growth(float(rng.choice((0.6, 0.8, 1.1, 1.6))), 0.98, 0.16, 0.14)
-        found += grow(root, target, _under_skin(breast, float(rng.uniform(3, 12)), target), growth, rng)
+        growth = Growth(float(rng.choice((0.5, 0.6, 0.7, 0.8, 1.0, 1.3))), 0.98, 0.2, 0.18)
+        found += grow(root, target, _under_skin(breast, float(rng.choice((4, 6, 9, 14, 22))), target), growth, rng)
     if lesion_mm is not None:
         for _ in range(int(rng.integers(3, 7))):
             away = rng.standard_normal(3) * (0.7, 0.5, 1.0) + (0, -0.5, 0)

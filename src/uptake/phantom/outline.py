@@ -79,7 +79,7 @@ def depth_mm(x: Points, y: Points, z: Points, breasts: tuple[Breast, ...]) -> Po
     belly = 10 * breasts[0].overhang * np.sin(np.clip((-z - 50) / 45, 0, 1) * np.float32(np.pi / 2))
     depth = chest_y_mm(x, z) + np.float32(SUBCUTANEOUS_MM) + belly - y
     for breast in breasts:
-        depth = _either(depth, breast_depth_mm(x, y, z, breast), 9.0)
+        depth = _either(depth, breast_depth_mm(x, y, z, breast), 15.0)
     return np.asarray(depth)
 
 
@@ -90,7 +90,7 @@ def radius(x: Points, y: Points, z: Points, breast: Breast) -> Points:
     dz = z - (breast.centre_mm[1] - breast.droop_mm * t)
     # Above, the slope to the shoulder is straight or hollow; below, the breast may hang over its fold.
     low = np.maximum(0.45 - t, 0) / 0.45
-    az = np.where(dz > 0, up * (1 + 0.35 * low), down * (1 - 0.22 * breast.overhang * low))
+    az = np.where(dz > 0, up * (1 + 0.35 * low), down * (1 - 0.36 * breast.overhang * low))
     round_part = ((x - breast.centre_mm[0]) / (ax * (1 + 0.1 * low))) ** 2 + (dz / az) ** 2
     p = breast.pointed
     return np.asarray((np.maximum(round_part, 1e-8) ** (p / 2) + t**p) ** (1 / p))

@@ -28,9 +28,12 @@ from uptake.phantom.scanner import (
     Band,
     Coils,
     Elements,
+    Filter,
     coils,
     draw_band,
     draw_elements,
+    draw_filter,
+    passed,
     sampled_magnitude,
     saturation,
     with_noise,
@@ -94,6 +97,7 @@ class _Plan:
     acquired: Acquired
     elements: Elements
     band: Band | None
+    filter: Filter
 
 
 def make(*, seed: int, case_id: str = "PHANTOM-0001", **settings: object) -> Phantom:
@@ -144,6 +148,7 @@ def _made(seed: int, case_id: str, settings: PhantomSettings) -> Phantom:
     images = spoiled(list(images), settings.defects, _scene(plan, model), stream(seed, "defects"))
     acquisition = _acquisition(settings, plan, voi)
     noisy = misordered(_noisy(images, shading, sigma, plan, seed), settings.defects)
+    clean = [image * _passed(plan) for image in clean]
     return Phantom(
         seed=seed,
         settings=settings,
@@ -182,11 +187,14 @@ def _plan(seed: int, settings: PhantomSettings) -> _Plan:
         acquired_of(settings.view, settings.size),
         elements,
         band if settings.chest_band == "any" else None,
+        draw_filter(coil),
     )
 
 
 def _model(seed: int, settings: PhantomSettings, plan: _Plan) -> Model:
-    return draw_model(seed, plan.region, plan.breasts, settings.lesion, settings.background)
+    # Large voxels show no more of the gland than a coarse lattice has.
+    finest_mm = 3.0 if settings.size == "small" else 2.0
+    return draw_model(seed, plan.region, plan.breasts, finest_mm, settings.lesion, settings.background)
 
 
 def _elements(breasts: tuple[Breast, ...], rng: np.random.Generator) -> Elements:
@@ -227,7 +235,11 @@ def _displaced(
 def _noisy(images: Sequence[Float], shading: Coils, sigma: float, plan: _Plan, seed: int) -> list[Int16]:
     rng = stream(seed, "noise")
     noisy = (with_noise(image, shading.share, sigma, plan.acquired, rng) for image in images)
-    return [np.clip(np.rint(image), 0, 32767).astype(np.int16) for image in noisy]
+    return [np.clip(np.rint(image * _passed(plan)), 0, 32767).astype(np.int16) for image in noisy]
+
+
+def _passed(plan: _Plan) -> Float:
+    return passed(plan.frame.grid.shape, plan.filter, 1 - plan.acquired.phase_axis)
 
 
 def _scene(plan: _Plan, model: Model) -> Scene:

@@ -93,7 +93,7 @@ def _signals(
 def _voxels(kinetics: Kinetics, logs: _Logs, where: Index, rim: Float | None) -> _Voxels:
     spread = kinetics.spread
     signal = np.float32(kinetics.signal) * _lognormal(logs.signal, where, spread[0])
-    ktrans = np.float32(kinetics.ktrans) * _lognormal(logs.ktrans, where, spread[1])
+    ktrans = np.float32(kinetics.ktrans) * _lognormal(logs.ktrans, where, spread[1], kinetics.upwards)
     kep = np.float32(kinetics.kep) * _lognormal(logs.kep, where, spread[2])
     if rim is not None:
         # The growing edge is better perfused than the inside.
@@ -109,17 +109,22 @@ def _voxels(kinetics: Kinetics, logs: _Logs, where: Index, rim: Float | None) ->
     return _Voxels(signal, inert, ktrans, np.maximum(kep, ktrans), kinetics.vp)
 
 
-def _lognormal(log: Float, where: Index, spread: float) -> Float:
+def _lognormal(log: Float, where: Index, spread: float, upwards: float = 1.0) -> Float:
     if not spread:
         return np.ones(where.size, dtype=np.float32)
     there = log[where]
     # Bounded, for tissue has no limitless extremes: 1 SD becomes 0.93, 3 SD 1.9.
-    return np.asarray(np.exp(np.float32(spread) * there / np.sqrt(1 + there**2 / 6)), dtype=np.float32)
+    bounded = there / np.sqrt(1 + there**2 / 6)
+    if upwards != 1:
+        bounded *= np.where(bounded > 0, np.float32(upwards), np.float32(1))
+    return np.asarray(np.exp(np.float32(spread) * bounded), dtype=np.float32)
 
 
 def _logs(frame: Frame, textures: Textures) -> _Logs:
-    signal = np.float32(0.75) * textures.signal[0].on(frame) + np.float32(0.66) * textures.signal[1].on(frame)
-    ktrans = np.float32(0.75) * textures.ktrans[0].on(frame) + np.float32(0.66) * textures.ktrans[1].on(frame)
+    fine = textures.signal[1].on(frame)
+    ktrans = np.float32(0.62) * textures.ktrans[0].on(frame) + np.float32(0.6) * textures.ktrans[1].on(frame)
+    ktrans += np.float32(0.5) * fine
+    signal = np.float32(0.75) * textures.signal[0].on(frame) + np.float32(0.66) * fine
     kep, residue = textures.kep.on(frame), textures.residue.on(frame)
     return _Logs(signal.reshape(-1), ktrans.reshape(-1), kep.reshape(-1), residue.reshape(-1))
 

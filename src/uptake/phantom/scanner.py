@@ -14,6 +14,9 @@ from uptake.phantom.frames import Float, Frame
 Complex = npt.NDArray[np.complex64]
 THREADS = 2
 
+DEEP_MM = 60.0
+"""So far behind the chest's surface the coils see half as much."""
+
 
 @dataclass(frozen=True)
 class Window:
@@ -68,6 +71,35 @@ class Band:
     left: float
 
 
+@dataclass(frozen=True)
+class Filter:
+    """The receiver's filter along the read-out: signal and noise fall to nothing over the outermost columns.
+
+    width: of the fall, share of the columns. bend: how much farther in it lies at the middle of the rows than at their
+    ends (the warp that corrects the gradients' curvature leaves such bowed edges), share of the columns.
+    """
+
+    width: float
+    bend: float
+
+
+def draw_filter(rng: np.random.Generator) -> Filter:
+    """As the two studies at hand have it: over 10 to 17 of 256 columns, up to 8 farther in at the middle."""
+    return Filter(float(rng.uniform(0.03, 0.06)), float(rng.uniform(0, 0.03)))
+
+
+def passed(shape: tuple[int, int, int], one: Filter, read_axis: int) -> Float:
+    """What the filter leaves, 0-1, in a shape that broadcasts to the image's; the read-out is its axis 0 or 1."""
+    row_axis = 1 - read_axis
+    column = np.linspace(0, 1, shape[read_axis], dtype=np.float32)
+    row = np.linspace(-1, 1, shape[row_axis], dtype=np.float32)
+    bow = np.float32(one.bend) * (1 - row[:, None] ** 2)
+    left = np.clip((column - bow) / np.float32(one.width), 0, 1)
+    right = np.clip((1 - column) / np.float32(one.width) + np.float32(0.15), 0, 1)
+    both = np.sin(np.float32(np.pi / 2) * left) * right
+    return np.asarray((both if read_axis == 1 else both.T)[..., None], dtype=np.float32)
+
+
 def draw_band(chest_mm: tuple[float, float], rng: np.random.Generator) -> Band | None:
     """In two of three studies there is one; `chest_mm`: y and z of the chest wall behind the breast."""
     y, z = chest_mm
@@ -89,10 +121,10 @@ def draw_elements(middle_mm: tuple[float, float, float], reach_mm: float, rng: n
     away = rng.uniform(1.3, 1.7) * reach_mm
     tilt, forward = rng.uniform(-15, 15), rng.uniform(15, 45)
     above, below = (x + tilt, y + forward, z + away), (x - tilt, y + forward, z - away)
-    linear, square = rng.uniform(-0.06, 0.06, 3), rng.uniform(-0.05, 0.05, 3)
+    linear, square = rng.uniform(-0.05, 0.05, 3), rng.uniform(-0.04, 0.04, 3)
     return Elements(
         (above, below),
-        rng.uniform(95, 135),
+        rng.uniform(125, 175),
         middle_mm,
         reach_mm,
         (linear[0], linear[1], linear[2]),
@@ -103,7 +135,7 @@ def draw_elements(middle_mm: tuple[float, float, float], reach_mm: float, rng: n
 def coils(frame: Frame, elements: Elements) -> Coils:
     """Sensitivities on a grid: each falls as 1 / (1 + (distance / sight)^2)^(3/2), the field on a loop's axis.
 
-    The bias is 1 in the middle of the breast.
+    The bias is 1 in the middle of the breast. Behind the chest's surface, out of both loops, little is left.
     """
     squares = [
         _sensitivity(frame.x, frame.y, frame.z, centre, elements.sight_mm) ** 2 for centre in elements.centres_mm
@@ -117,7 +149,8 @@ def coils(frame: Frame, elements: Elements) -> Coils:
     for line, middle, a, b in lines:
         u = np.clip((line - np.float32(middle)) / np.float32(elements.reach_mm), -1.5, 1.5)
         quadratic += np.float32(a) * u + np.float32(b) * u**2
-    bias = np.sqrt(total / there) * np.exp(quadratic)
+    behind = np.maximum(np.float32(elements.middle_mm[1] - 0.6 * elements.reach_mm) - frame.y, 0) / np.float32(DEEP_MM)
+    bias = np.sqrt(total / there) * np.exp(quadratic) / (1 + behind**2)
     return Coils(np.asarray(bias, dtype=np.float32), np.asarray(squares[0] / total, dtype=np.float32))
 
 

@@ -46,7 +46,7 @@ class Kinetics:
 
     signal: before contrast, gland is 1. ktrans, kep: per minute. vp: fraction. delay_s: after the bolus arrives at
     the breast. spread: SD over the voxels of the logarithm of signal, Ktrans and kep. inert: part of the signal that
-    takes up nothing (lipid that suppression left over).
+    takes up nothing (lipid that suppression left over). upwards: how much less Ktrans spreads up than down.
     """
 
     signal: float
@@ -56,6 +56,7 @@ class Kinetics:
     delay_s: float = 5.0
     spread: tuple[float, float, float] = (0.0, 0.0, 0.0)
     inert: float = 0.0
+    upwards: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -80,17 +81,18 @@ def draw_patient(background: Background | Literal["any"], rng: np.random.Generat
     )
     tumour = Kinetics(
         float(uniform(0.85, 1.15)),
-        float(0.132 * np.exp(0.2 * rng.standard_normal())),
-        float(0.265 * np.exp(0.38 * rng.standard_normal())),
+        float(0.13 * np.exp(0.2 * rng.standard_normal())),
+        float(0.29 * np.exp(0.22 * rng.standard_normal())),
         float(uniform(0.005, 0.03)),
         3.0,
-        (0.1, 0.5, 0.42),
+        (0.1, 0.5, 0.48),
+        upwards=0.5,
     )
-    skin = Kinetics(float(uniform(0.6, 0.95)), float(uniform(0.006, 0.014)), 0.1, 0.02, 8.0, (0.12, 0.3, 0.0))
+    skin = Kinetics(float(uniform(0.7, 1.2)), float(uniform(0.006, 0.014)), 0.1, 0.02, 8.0, (0.22, 0.3, 0.0))
     muscle = Kinetics(float(uniform(0.45, 0.6)), float(uniform(0.012, 0.025)), 0.15, 0.015, 7.0, (0.1, 0.2, 0.0))
-    fat = Kinetics(float(uniform(0.17, 0.25)), float(uniform(0.012, 0.03)), 0.12, 0.01, 10.0, (0.12, 0.3, 0.0))
+    fat = Kinetics(float(uniform(0.14, 0.2)), float(uniform(0.012, 0.03)), 0.12, 0.01, 10.0, (0.12, 0.3, 0.0))
     node = Kinetics(float(uniform(0.7, 0.95)), float(uniform(0.05, 0.12)), float(uniform(0.2, 0.4)), 0.03, 6.0)
-    core = replace(tumour, signal=float(uniform(0.6, 0.95)), ktrans=float(uniform(0.0005, 0.007)), kep=0.05, vp=0.001)
+    core = replace(tumour, signal=float(uniform(0.6, 0.95)), ktrans=float(uniform(0.0005, 0.02)), kep=0.05, vp=0.001)
     inert = float(uniform(0.45, 0.6))
     tissues = {
         Tissue.FAT: replace(fat, inert=inert),
@@ -106,4 +108,4 @@ def draw_patient(background: Background | Literal["any"], rng: np.random.Generat
         Tissue.LESION: tumour,
         Tissue.CORE: replace(core, spread=(0.08, 0.5, 0.2)),
     }
-    return Patient(tissues, level, float(np.exp(0.05 * rng.standard_normal())), float(uniform(0.5, 1.05)))
+    return Patient(tissues, level, float(np.exp(0.05 * rng.standard_normal())), float(uniform(0.45, 1.0)))
