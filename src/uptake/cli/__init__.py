@@ -6,6 +6,7 @@ by the verb that needs them, so that ``--help`` answers at once.
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 from collections.abc import Sequence
@@ -41,13 +42,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+OBJECTS_PER_COLLECTION = 50_000
+"""Python's own 700 has the importing of what a verb needs searched for cycles dozens of times: a tenth of a second."""
+
 
 def main() -> None:
     """The command ``uptake``: errors that uptake explains become one line and an exit code."""
+    gc.set_threshold(OBJECTS_PER_COLLECTION)
     try:
         app(prog_name="uptake")
     except Exception as error:  # noqa: BLE001 (raised again unless it is one of ours)
         _explain(error)
+    finally:
+        gc.freeze()  # what ends with the process is not searched for cycles before
 
 
 def _version(asked: bool) -> None:
