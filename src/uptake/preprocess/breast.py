@@ -225,13 +225,29 @@ def _parts(
     shape: tuple[int, ...], steps: list[int], step_mm: float, skin: Floats, wall: Floats
 ) -> npt.NDArray[np.uint8]:
     """AIR, LEFT_BREAST (for either) and CHEST_WALL of every voxel from the two depths of every column."""
-    i, j = (np.minimum(np.arange(n) // step, size - 1) for n, step, size in zip(shape, steps, skin.shape, strict=False))
     y = (np.arange(shape[2]) * step_mm).astype(np.float32)
-    front = np.nan_to_num(skin, nan=np.inf)[np.ix_(i, j)][..., None].astype(np.float32)
-    rear = wall[np.ix_(i, j)][..., None].astype(np.float32)
+    front, rear = (
+        _between(_between(depth, 0, shape[0], steps[0]), 1, shape[1], steps[1])[..., None]
+        for depth in (np.nan_to_num(skin, nan=np.inf), wall)
+    )
     parts = (y >= front).astype(np.uint8) * np.uint8(Part.LEFT_BREAST)
     parts[(parts > 0) & (y >= rear)] = Part.CHEST_WALL
     return parts
+
+
+def _between(depth: Floats, axis: int, size: int, step: int) -> npt.NDArray[np.float32]:
+    """Depths of columns that are `step` voxels wide at each of the `size` voxels along an axis.
+
+    Linear between the columns' middles, so that a slanting surface has no stairs; the nearest beside a column without.
+    """
+    last = depth.shape[axis] - 1
+    at = np.clip((np.arange(size) - (step - 1) / 2) / step, 0, last)
+    low = at.astype(np.intp)
+    share = np.expand_dims(at - low, 1 - axis)
+    one, other = np.take(depth, low, axis), np.take(depth, np.minimum(low + 1, last), axis)
+    slope = np.subtract(other, one, out=np.zeros_like(one), where=np.isfinite(one) & np.isfinite(other))
+    nearest = np.where(share < 0.5, one, other)
+    return np.where(np.isfinite(nearest) & np.isfinite(one), one + share * slope, nearest).astype(np.float32)
 
 
 def _x_mm(grid: Grid, axis: int) -> Floats:

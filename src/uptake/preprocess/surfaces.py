@@ -36,7 +36,7 @@ PEAK_MM = 4.0
 SKIN_MM = 2.0
 """mm behind the first tissue within which the skin is brightest. Fat, brighter in some images, begins behind it."""
 
-RISE = 0.6
+RISE = 0.7
 """Of the way from air to that: where the skin begins. Half would be too early for a skin thinner than the voxels."""
 
 REFINE_MM = 10.0
