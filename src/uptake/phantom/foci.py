@@ -24,7 +24,7 @@ LOOSE_MM, MARGIN_LOOSER = 3.0, 1.0
 where)."""
 LEFT_IN_SLOW = 0.3
 """Of slow parts, gland and fat that the tumour has grown around."""
-SOFT_MM, SOFT_EDGE = 2.5, 0.5
+SOFT_MM, SOFT_EDGE = 3.5, 0.45
 """At its surface this much of a lesion is tumour, rising to all of it over this depth."""
 MARGIN_MM = 2.5
 """Lesions stay this far below the skin and above the chest wall."""

@@ -19,7 +19,7 @@ Index = npt.NDArray[np.intp]
 
 RIM_MM = 7.0
 """Over this depth the perfusion of a lesion's edge falls to that of its inside."""
-SLOW = 0.2
+SLOW = 0.35
 """Ktrans of a lesion's slow parts over that of the others."""
 
 

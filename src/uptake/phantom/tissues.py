@@ -85,8 +85,8 @@ def draw_patient(background: Background | Literal["any"], rng: np.random.Generat
         float(0.26 * np.exp(0.14 * rng.standard_normal())),
         float(uniform(0.005, 0.03)),
         3.0,
-        (0.1, 0.4, 0.48),
-        upwards=0.2,
+        (0.1, 0.5, 0.48),
+        upwards=0.25,
     )
     skin = Kinetics(float(uniform(0.5, 0.95)), float(uniform(0.006, 0.014)), 0.1, 0.02, 8.0, (0.22, 0.3, 0.0))
     muscle = Kinetics(float(uniform(0.45, 0.6)), float(uniform(0.012, 0.025)), 0.15, 0.015, 7.0, (0.1, 0.2, 0.0))
@@ -108,4 +108,4 @@ def draw_patient(background: Background | Literal["any"], rng: np.random.Generat
         Tissue.LESION: tumour,
         Tissue.CORE: replace(core, spread=(0.08, 0.5, 0.2)),
     }
-    return Patient(tissues, level, float(np.exp(0.05 * rng.standard_normal())), float(uniform(0.45, 1.0)))
+    return Patient(tissues, level, float(np.exp(0.05 * rng.standard_normal())), float(uniform(0.5, 1.0)))
