@@ -132,7 +132,7 @@ def _logs(frame: Frame, textures: Textures) -> _Logs:
 
 
 def _rim(shares: Shares, inside: float) -> Float:
-    """Of Ktrans: 1.06 at the lesion's edge, falling to `inside` over `RIM_MM`, less in slow parts; on the whole grid."""
+    """Of Ktrans: 1.06 at the lesion's edge, falling to `inside` over `RIM_MM`, less in slow parts; on the grid."""
     found = shares.lesion
     rim = np.ones(shares.lesion_whole.shape, dtype=np.float32)
     rim[found.where] = np.float32(1.06) - np.float32(1.06 - inside) * np.clip(found.depth_mm / RIM_MM, 0, 1)
