@@ -28,7 +28,7 @@ MARGIN_MM = 8.0
 BRIGHT = 0.7
 """Of the body's 95th percentile. Ghosts of a bright breast stay below this."""
 
-BRIGHT_CC, VOID_CC = 0.2, 0.08
+BRIGHT_CC, VOID_CC = 0.2, 0.07
 
 VOID = 1.4
 """Times the median of air: darker is no signal."""
