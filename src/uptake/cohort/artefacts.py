@@ -30,8 +30,9 @@ BRIGHT = 0.7
 
 BRIGHT_CC, VOID_CC = 0.2, 0.07
 
-VOID = 1.4
-"""Times the median of air: darker is no signal."""
+VOID, DARKEST_FAT = 1.4, 1.0
+"""Times the median of air: darker is no signal. Where a tenth of the breast lies below the second, fat is air to the
+eye, and a void cannot be told from it; no phantom and neither of two real studies is as dark."""
 
 VOID_DEEP_MM = 5.0
 """mm. Nearer to the skin and the chest no void is looked for."""
@@ -124,7 +125,7 @@ def brightest_place(volume: Volume, body: Volume) -> tuple[int, int, int] | None
 def signal_void(volumes: Sequence[Volume], breast: Volume, body: Volume) -> Iterator[Finding]:
     """Places inside the breast that are as dark as air in every phase, amid tissue that is not.
 
-    Nothing to say where there is no breast or no air. A void in fat that is itself as dark as air is not told from it.
+    Nothing to say where there is no breast or no air, nor where fat is air to the eye. A void in dark fat is not found.
     """
     from scipy import ndimage
 
@@ -136,7 +137,7 @@ def signal_void(volumes: Sequence[Volume], breast: Volume, body: Volume) -> Iter
     phases = [block_means(volume.array, steps) for volume in volumes]
     over_air = [phase / max(float(np.median(phase[air])), 1e-6) for phase in phases]
     deep = ndimage.distance_transform_edt(inside, sampling=block_mm(breast, steps)) > VOID_DEEP_MM
-    if not deep.any():
+    if not deep.any() or np.percentile(over_air[0][deep], 10) <= DARKEST_FAT:
         return
     largest = _largest_void(np.maximum.reduce(over_air), deep, inside, block_mm(breast, steps))
     status: Status = "warn" if largest > VOID_CC else "pass"
