@@ -70,16 +70,27 @@ def test_pieces_above_the_limit_beside_the_largest_are_no_part_of_a_focus(crumbs
     assert ndimage.label(stv >= 0.5)[1] == ndimage.label(whole >= 0.5)[1] == pieces
 
 
-def test_islands_of_gland_and_fat_are_in_the_lesion_but_not_in_its_tumour() -> None:
+def test_slow_parts_of_a_lesion_have_gland_and_fat_in_them_and_the_others_have_not() -> None:
     """Where the field of the islands is 0.84 or more they hold a fifth of space: SD 1, mean 0."""
     values = np.where(np.arange(8) < 4, 5.0, -5.0)[:, None, None] * np.ones((1, 4, 4))
     field = Field(values.astype(np.float32), (-70.0, -50.0, -50.0), (20.0, 30.0, 30.0))
     found = occupancy(GRID, replace(lesion(ball((0, 0, 0), 12.0)), islands=field, spared=0.2), None, 20.0)
-    whole, tumour = (spread(part, found.where, GRID.shape) for part in (found.lesion, found.tumour))
-    x = GRID.to_world(np.argwhere(whole >= 0.99))[:, 0]
-    left, right = tumour[whole >= 0.99][x < -5], tumour[whole >= 0.99][x > 5]
-    assert left.max() == 0
-    assert right.min() >= 0.99
+    parts = (found.lesion, found.tumour, found.slow, found.depth_mm)
+    whole, tumour, slow, depth = (spread(part, found.where, GRID.shape) for part in parts)
+    deep = depth > 4
+    x = GRID.to_world(np.argwhere(deep))[:, 0]
+    assert whole[deep].min() >= 0.99
+    np.testing.assert_allclose(tumour[deep][x < -5], 0.7, atol=0.01)
+    assert tumour[deep][x > 5].min() >= 0.99
+    assert slow[deep][x < -5].min() >= 0.99
+    assert slow[deep][x > 5].max() == 0
+
+
+def test_a_lesion_is_less_tumour_at_its_surface_than_deep_inside() -> None:
+    found = occupancy(GRID, replace(lesion(ball((0, 0, 0), 12.0)), spared=0.0), None, 20.0)
+    surface = (found.lesion >= 0.99) & (found.depth_mm < 1)
+    assert found.tumour[surface].max() < 0.9
+    assert np.median(found.tumour[found.depth_mm > 5]) >= 0.99
 
 
 def test_spicules_belong_to_the_mass() -> None:

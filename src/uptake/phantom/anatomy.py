@@ -19,6 +19,8 @@ LATTICE_MM = 3.0
 SLAB_VOXELS = 1_500_000
 """Supersampled voxels handled at a time: small enough for the processor's cache, and for memory."""
 THREADS = 2
+SKIN_FADES_MM = 1.4
+"""Over this depth skin passes into what lies below it."""
 
 
 class Tissue(IntEnum):
@@ -53,13 +55,26 @@ class Blob:
         return np.asarray((1 - radius) * np.float32(min(self.half_axes_mm)))
 
 
+@dataclass(frozen=True)
+class Habit:
+    """How one patient's gland passes into fat.
+
+    veined: how much fat runs through it, 0-1. soft: width of its border, in units of the tendency. wispy: how far
+    wisps reach beyond it, in the same.
+    """
+
+    veined: float
+    soft: float
+    wispy: float
+
+
 @dataclass(frozen=True, eq=False)
 class Body:
     """Everything that is drawn once and looked at on any grid: signed distances and textures as fields.
 
     depth: below the skin's surface, mm. parenchyma: where gland tends to be, septa, strands. faint: where septa are
     seen. octaves: fine textures of gland and their weights. gland_level: gland begins where tendency and texture are
-    above it. fibres: its zero sheets part the pectoral muscle. veined: how much fat runs through the gland, 0-1.
+    above it. fibres: its zero sheets part the pectoral muscle. habit: how gland passes into fat.
     muscle_ends_mm: how far below the middle of the body the pectoral muscle ends.
     """
 
@@ -73,7 +88,7 @@ class Body:
     fibres: Field
     heart: Blob | None
     nodes: tuple[Blob, ...]
-    veined: float
+    habit: Habit
     muscle_ends_mm: float
 
 
@@ -81,8 +96,8 @@ def draw_body(region: Region, breasts: tuple[Breast, ...], finest_mm: float, rng
     """The fields of a body over a region of the world; `finest_mm`: the lattice of its gland, 2-3."""
     surface = draw_surface(region, breasts, rng)
     parenchyma = draw_parenchyma(region, breasts, surface, finest_mm, rng)
-    octaves = ((0.2, random_field(region, 3.4, rng)), (0.13, random_field(region, 2.1, rng)))
-    veined = float(rng.uniform(0.1, 0.7))
+    octaves = ((0.17, random_field(region, 4.2, rng)), (0.1, random_field(region, 2.1, rng)))
+    habit = Habit(float(rng.uniform(0.05, 0.45)), float(rng.uniform(0.5, 1.3)), float(rng.uniform(1.3, 2.6)))
     points, _ = sampled(region, LATTICE_MM)
     near = radius(points.x, points.y, points.z, breasts[0]) < 1
     inside = near & (surface.on(points) > 4) & (points.y > chest_y_mm(points.x, points.z) + 4)
@@ -95,12 +110,12 @@ def draw_body(region: Region, breasts: tuple[Breast, ...], finest_mm: float, rng
         parenchyma,
         random_field(region, 20.0, rng),
         octaves,
-        _level(score, fine, strands, veined, breasts[0].density),
+        _level(score, fine, strands, habit, breasts[0].density),
         random_field(region, 12.0, rng),
         random_field(region, (2.6, 3.2, 26.0), rng),
         _heart(rng) if left else None,
         _nodes(breasts, rng),
-        veined,
+        habit,
         float(rng.uniform(5, 45)),
     )
 
@@ -109,7 +124,7 @@ def draw_surface(region: Region, breasts: tuple[Breast, ...], rng: np.random.Gen
     """Depth below the skin in mm: the breasts and the chest, a little uneven. The first thing drawn of a body."""
     points, origin = sampled(region, LATTICE_MM)
     long, short = random_field(region, 55.0, rng).on(points), random_field(region, 24.0, rng).on(points)
-    waves = np.float32(2.6) * long + np.float32(1.1) * short
+    waves = np.float32(rng.uniform(2, 5)) * long + np.float32(rng.uniform(0.6, 1.6)) * short
     depth = np.asarray(depth_mm(points.x, points.y, points.z, breasts) + waves, dtype=np.float32)
     return Field(depth, origin, (LATTICE_MM, LATTICE_MM, LATTICE_MM))
 
@@ -172,7 +187,9 @@ def _fine(frame: Frame, body: Body) -> dict[Tissue, Float]:
     low = np.clip((first.centre_mm[1] - frame.z) / np.float32(first.half_axes_mm[3]), -0.5, 1)
     above = np.asarray(frame.y - chest_y_mm(frame.x, frame.z), dtype=np.float32)
     front = np.clip(above / np.float32(first.half_axes_mm[1]), 0, 1)
-    inner = step(depth - first.skin_mm * (np.float32(0.8) + (np.float32(0.55) + np.float32(0.35) * low) * front), width)
+    uneven = 1 + np.float32(0.22) * np.clip(body.faint.on(frame), -2, 2)
+    thick = first.skin_mm * (np.float32(0.8) + (np.float32(0.55) + np.float32(0.35) * low) * front) * uneven
+    inner = step(depth - thick, max(width, SKIN_FADES_MM))
     breast = inner * step(above, width)
     chest = inner - breast
     result = {tissue: np.zeros_like(depth) for tissue in BASE}
@@ -205,7 +222,7 @@ def _gland(frame: Frame, body: Body, depth: Float) -> Float:
     parenchyma = body.parenchyma
     strands, fine = parenchyma.strands.on(frame), _texture(frame, body.octaves)
     score = parenchyma.tendency.on(frame) + fine - np.float32(body.gland_level)
-    gland = _gland_share(score, fine, strands, body.veined) * step(depth - 4.5, 3.0)
+    gland = _gland_share(score, fine, strands, body.habit) * step(depth - 4.5, 3.0)
     # Septa between lobules, thicker near the gland, and fibres towards the nipple.
     faint = body.faint.on(frame) + np.clip(score, -1.5, 0.5)
     wall = parenchyma.wall_mm.on(frame) + 2 * fine
@@ -215,11 +232,11 @@ def _gland(frame: Frame, body: Body, depth: Float) -> Float:
     return np.asarray(np.maximum(gland, thin), dtype=np.float32)
 
 
-def _gland_share(score: Float, fine: Float, strands: Float, veined: float) -> Float:
+def _gland_share(score: Float, fine: Float, strands: Float, habit: Habit) -> Float:
     """Gland with fat running through it, and wisps around it that thin out along strands and creases."""
-    gland = step(score, 0.35) * (1 - np.float32(veined) * np.clip(np.float32(0.3) - fine, 0, 1))
-    crease = np.clip(1 - np.abs(strands - fine) / np.float32(0.5), 0, 1)
-    wisps = np.clip(np.float32(0.9) + score / np.float32(1.5), 0, 0.9) * crease**2
+    gland = step(score, habit.soft) * (1 - np.float32(habit.veined) * np.clip(np.float32(0.2) - fine, 0, 1))
+    crease = np.clip(1 - np.abs(strands - np.float32(0.5) * fine) / np.float32(0.5), 0, 1)
+    wisps = np.clip(np.float32(0.9) + score / np.float32(habit.wispy), 0, 0.9) * crease**2
     return np.asarray(np.maximum(gland, wisps), dtype=np.float32)
 
 
@@ -262,7 +279,7 @@ def _texture(frame: Frame, octaves: tuple[tuple[float, Field], ...]) -> Float:
     return total
 
 
-def _level(score: Float, fine: Float, strands: Float, veined: float, density: float) -> float:
+def _level(score: Float, fine: Float, strands: Float, habit: Habit, density: float) -> float:
     """The score above which gland begins, so that it fills as much of the breast as its density says, by bisection.
 
     The arrays hold the inside of the breast.
@@ -270,7 +287,7 @@ def _level(score: Float, fine: Float, strands: Float, veined: float, density: fl
     low, high = float(score.min()) - 1, float(score.max()) + 1
     for _ in range(20):
         middle = (low + high) / 2
-        share = float(_gland_share(score - np.float32(middle), fine, strands, veined).mean(dtype=np.float64))
+        share = float(_gland_share(score - np.float32(middle), fine, strands, habit).mean(dtype=np.float64))
         low, high = (middle, high) if share > density else (low, middle)
     return (low + high) / 2
 

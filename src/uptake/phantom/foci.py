@@ -22,6 +22,10 @@ LEAST_CRUMB_MM3 = 1.0
 LOOSE_MM, MARGIN_LOOSER = 3.0, 1.0
 """Over this depth a lesion's edge is loose, interspersed with what it grows into (in SD of the texture that says
 where)."""
+LEFT_IN_SLOW = 0.3
+"""Of slow parts, gland and fat that the tumour has grown around."""
+SOFT_MM, SOFT_EDGE = 3.5, 0.45
+"""At its surface this much of a lesion is tumour, rising to all of it over this depth."""
 MARGIN_MM = 2.5
 """Lesions stay this far below the skin and above the chest wall."""
 
@@ -59,8 +63,8 @@ class Focus:
 class Lesion:
     """All foci of a patient, the primary first, and the textures of their surface.
 
-    spared: share of the foci's inside that is still the gland and fat they grow in, 0-1; `islands` says where. Within
-    3 mm of the surface it is more.
+    spared: share of the foci's inside that is slow, fibrous tumour with gland and fat left in it, 0-1; `islands` says
+    where. Within 3 mm of the surface it is more.
     """
 
     kind: Kind
@@ -76,8 +80,9 @@ class Lesion:
 class Occupancy:
     """Share of each voxel inside the lesion, its STV part, its tumour tissue and its core, 0-1 float32.
 
-    The tumour tissue, core included, is the lesion without the islands of gland and fat in it. depth_mm: how far
-    below the surface, 0 outside. The arrays cover the part `where` of the grid; outside it everything is 0.
+    The tumour tissue, core included, is the lesion without the gland and fat left in it. slow: share of the lesion that
+    takes up little. depth_mm: how far below the surface, 0 outside. The arrays cover the part `where` of the grid;
+    outside it everything is 0.
     """
 
     where: Slices
@@ -85,6 +90,7 @@ class Occupancy:
     stv: Float
     tumour: Float
     core: Float
+    slow: Float
     depth_mm: Float
 
 
@@ -95,17 +101,18 @@ def occupancy(grid: Grid, lesion: Lesion, body_depth: Field | None, stv_reach_mm
     """
     where = _around(grid, lesion.foci)
     shape = tuple(part.stop - part.start for part in where)
-    total, near, tumour, core, deep = (np.zeros(shape, dtype=np.float32) for _ in range(5))
+    total, near, tumour, core, slow, deep = (np.zeros(shape, dtype=np.float32) for _ in range(6))
     for focus in lesion.foci:
         own = _around(grid, (focus,))
         place = tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(own, where, strict=True))
         found = _filled(grid, own, lesion, focus, body_depth)
-        added = [(total, found.lesion), (tumour, found.tumour), (core, found.core), (deep, found.depth_mm)]
+        added = [(total, found.lesion), (tumour, found.tumour), (core, found.core)]
+        added += [(slow, found.slow), (deep, found.depth_mm)]
         if focus.gap_mm <= stv_reach_mm:
             added.append((near, found.lesion))
         for whole, part in added:
             np.maximum(whole[place], part, out=whole[place])
-    return Occupancy(where, total, near, tumour, core, deep)
+    return Occupancy(where, total, near, tumour, core, slow, deep)
 
 
 def spread(part: Float, where: Slices, shape: Shape) -> Float:
@@ -134,8 +141,10 @@ def focus_depth_mm(frame: Frame, lesion: Lesion, focus: Focus) -> Float:
         np.maximum(depth, _ball_depth(frame, ball), out=depth)
     depth += np.float32(focus.grown_mm)
     if focus.rough_mm[0]:
-        # Creased outwards, in points and edges, as what grows along strands is.
-        depth += np.float32(1.6 * focus.rough_mm[0]) * (np.float32(0.8) - np.abs(lesion.coarse.on(frame)))
+        # Lobulated, and creased outwards in points and edges, as what grows along strands is.
+        coarse = lesion.coarse.on(frame)
+        creased = np.float32(0.8) - np.sqrt(coarse**2 + np.float32(0.05))
+        depth += np.float32(focus.rough_mm[0]) * (creased + np.float32(0.8) * coarse)
     if focus.rough_mm[1]:
         depth += np.float32(focus.rough_mm[1]) * lesion.fine.on(frame)
     if focus.clumped:
@@ -151,18 +160,21 @@ def _filled(grid: Grid, own: Slices, lesion: Lesion, focus: Focus, body_depth: F
     frame = frame_of(supersampled(grid, factors, own))
     width = float(np.mean(frame.grid.spacing_mm))
     depth = focus_depth_mm(frame, lesion, focus)
-    inside = step(depth, width)
+    inside, dense = step(depth, width), np.clip(np.float32(SOFT_EDGE) + depth / np.float32(SOFT_MM), 0, 1)
     if focus.spicules:
-        inside = np.maximum(inside, drawn(frame.grid, focus.spicules) * np.float32(1 / 255))
+        spicules = drawn(frame.grid, focus.spicules) * np.float32(1 / 255)
+        inside, dense = np.maximum(inside, spicules), np.maximum(dense, np.float32(0.75) * spicules)
     if body_depth is not None:
         inside *= step(body_depth.on(frame) - MARGIN_MM, width)
         inside *= step(frame.y - chest_y_mm(frame.x, frame.z), width)
     share = averaged(inside, factors)
     faded = _without_crumbs(share, LEAST_CRUMB_MM3 / grid.voxel_volume_mm3, focus.crumbs_mm3 / grid.voxel_volume_mm3)
-    tumour = averaged(inside * (1 - _islands(frame, lesion, depth)), factors)
+    islands = _islands(frame, lesion, depth)
+    tumour = averaged(inside * dense * (1 - np.float32(LEFT_IN_SLOW) * islands), factors)
     core = averaged(inside * step(depth - focus.rim_mm, 4.0), factors) if focus.rim_mm is not None else 0 * share
     tumour = np.maximum(tumour, core) * faded
-    return Occupancy(own, share * faded, share * faded, tumour, core * faded, averaged(np.maximum(depth, 0), factors))
+    slow, below = averaged(islands, factors), averaged(np.maximum(depth, 0), factors)
+    return Occupancy(own, share * faded, share * faded, tumour, core * faded, slow, below)
 
 
 def _without_crumbs(share: Float, least_voxels: float, most_voxels: float) -> Float:
@@ -181,7 +193,7 @@ def _without_crumbs(share: Float, least_voxels: float, most_voxels: float) -> Fl
 
 
 def _islands(frame: Frame, lesion: Lesion, depth: Float) -> Float:
-    """Share of gland and fat that a lesion has grown around, more of it near the surface; as if it were everywhere."""
+    """Share of slow parts, more of them near the surface; as if the lesion were everywhere."""
     level = np.float32(special.ndtri(1 - max(lesion.spared, 0.01)))
     level = level - np.float32(MARGIN_LOOSER) * np.clip(1 - depth / np.float32(LOOSE_MM), 0, 1)
     return step(lesion.islands.on(frame) - level, 1.5)

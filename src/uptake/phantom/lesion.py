@@ -33,7 +33,7 @@ besides their largest piece is mostly tiny, 27 cubic mm in the median."""
 CRUMBS_MM3 = (1.5, 40.0)
 """Else pieces beside the largest belong to it up to a limit in this range; satellites are another matter."""
 SPARED: dict[Kind, tuple[float, float]] = {
-    "mass": (0.04, 0.26), "multifocal": (0.04, 0.28), "nonmass": (0.1, 0.42), "rim": (0.02, 0.18),
+    "mass": (0.04, 0.26), "multifocal": (0.04, 0.28), "nonmass": (0.08, 0.34), "rim": (0.02, 0.18),
 }  # fmt: skip
 """Share of a lesion that is gland and fat it has grown around: expert volumes are 1.53 times the enhancing
 ones in the median (quartiles 1.26 and 2.08)."""
@@ -55,7 +55,7 @@ def draw_lesion(breast: Breast, kind: Kind | Literal["any"], rng: np.random.Gene
         random_field(region, max(3.5, 0.16 * diameter), rng),
         random_field(region, 1.9, rng),
         random_field(region, (4.0, 6.0, 4.0), rng),
-        random_field(region, (1.9, 2.6, 1.9), rng),
+        random_field(region, max(2.4, 0.07 * diameter), rng),
         float(rng.uniform(*SPARED[kind])),
     )
     primary = _primary(kind, centre, axis, primary_mm, diameter, rng)
@@ -100,7 +100,7 @@ def _primary(
         return Focus(balls, (), (0.1 * diameter_mm, 1.0), clumped=clumped, crumbs_mm3=crumbs)
     count = {"mass": 3, "multifocal": 4, "rim": 1}[kind]
     balls = _chain(centre, axis, length_mm, 0.6 * diameter_mm / 2, count, rng)
-    rough = (rng.uniform(0.05, 0.1) * diameter_mm, rng.uniform(0.5, 1.0))
+    rough = (rng.uniform(0.03, 0.085) * diameter_mm, rng.uniform(0.4, 0.9))
     spicules = _spicules(balls, diameter_mm, int(rng.integers(14, 36)), rng) if kind != "rim" else ()
     rim = float(rng.uniform(0.16, 0.3)) * diameter_mm if kind == "rim" else None
     return Focus(balls, spicules, rough, rim_mm=rim, crumbs_mm3=crumbs)

@@ -43,13 +43,13 @@ class Breast:
 def draw_breast(side: int, rng: np.random.Generator) -> Breast:
     """A breast on one side (-1 left, 1 right): small to large, fatty to dense, round to pointed."""
     centre = (side * (BREAST_X_MM + rng.uniform(-4, 4)), rng.uniform(-8, 6))
-    size = float(np.exp(rng.normal(0, 0.13)))
-    out, up, down = size * rng.uniform(78, 102), size * rng.uniform(62, 74), size * rng.uniform(56, 68)
-    half_axes = (min(size * rng.uniform(54, 62), 66.0), float(np.clip(out, 62, 112)), min(up, 84.0), min(down, 78.0))
-    density = float(np.clip(rng.beta(1.6, 2.6), 0.02, 0.98) * 0.5 + 0.1)
-    pointed = float(np.clip(rng.normal(1.85, 0.25), 1.3, 2.4))
-    droop, overhang = rng.uniform(-4, 18), float(rng.random())
-    return Breast(centre, half_axes, pointed, droop, overhang, density, rng.uniform(1.6, 2.8))
+    size = float(np.exp(rng.normal(0.05, 0.2)))
+    out, up, down = size * rng.uniform(72, 106), size * rng.uniform(58, 76), size * rng.uniform(54, 70)
+    half_axes = (min(size * rng.uniform(54, 62), 67.0), float(np.clip(out, 60, 114)), min(up, 88.0), min(down, 82.0))
+    density = float(np.clip(rng.beta(1.2, 2.6), 0.02, 0.98) * 0.5 + 0.1)
+    pointed = float(np.clip(rng.normal(1.85, 0.35), 1.25, 2.6))
+    droop, overhang = rng.uniform(-8, 24), float(rng.random())
+    return Breast(centre, half_axes, pointed, droop, overhang, density, rng.uniform(1.5, 2.8))
 
 
 def chest_y_mm(x: Any, z: Any = 0.0) -> Any:  # noqa: ANN401 (arrays and numbers alike)

@@ -19,12 +19,14 @@ from uptake.phantom.outline import Breast, chest_y_mm
 
 Points = npt.NDArray[np.floating[Any]]
 
-LOBULE_MM = (8.5, 14.0)
+LOBULE_MM = (9.0, 17.0)
 """Edge of the cube that has a lobule's volume: range over patients."""
 BENT_MM = 4.0
 """SD of the shift that bends lobules and strands."""
-STRAND_MM, STRAND_LENGTHS = 3.2, 3.5
+STRAND_MM, STRAND_LENGTHS = 3.0, 5.5
 """Width of strands 60 mm from the nipple, and how many times longer they are."""
+BULGING, POINTED = (0.03, 0.13), (0.1, 0.4)
+"""How far lobules bulge into the gland (tendency per mm from their wall), and gland reaches out along strands."""
 THREADS = 2
 
 
@@ -59,7 +61,8 @@ def draw_parenchyma(
     coarse, middle = random_field(region, 22.0, rng).on(points)[there], random_field(region, 8.5, rng).on(points)[there]
     envelope = _envelope(points, depth, breasts, rng)[there]
     tendency = envelope + scattered * (np.float32(0.68) * coarse + np.float32(0.26) * middle)
-    tendency = tendency - np.float32(0.17) * np.minimum(wall, 7) + np.float32(0.3) * np.abs(strands)
+    bulging, pointed = np.float32(rng.uniform(*BULGING)), np.float32(rng.uniform(*POINTED))
+    tendency = tendency - bulging * np.minimum(wall, 7) + pointed * np.abs(strands)
     parts = (_whole(values, there, out) for values, out in ((tendency, -9.0), (wall, 9.0), (strands, 3.0)))
     spacing = (lattice_mm, lattice_mm, lattice_mm)
     first, second, third = (Field(part, origin, spacing) for part in parts)

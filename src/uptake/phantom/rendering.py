@@ -19,6 +19,8 @@ Index = npt.NDArray[np.intp]
 
 RIM_MM = 7.0
 """Over this depth the perfusion of a lesion's edge falls to that of its inside."""
+SLOW = 0.35
+"""Ktrans of a lesion's slow parts over that of the others."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +100,7 @@ def _voxels(kinetics: Kinetics, logs: _Logs, where: Index, rim: Float | None) ->
     if rim is not None:
         # The growing edge is better perfused than the inside.
         factor = rim.reshape(-1)[where]
-        ktrans, kep = ktrans * factor, kep * factor**2
+        ktrans, kep = ktrans * factor, kep * np.sqrt(factor)
     inert = np.zeros_like(signal)
     if kinetics.inert:
         left = np.float32(kinetics.inert * kinetics.signal)
@@ -130,8 +132,9 @@ def _logs(frame: Frame, textures: Textures) -> _Logs:
 
 
 def _rim(shares: Shares, inside: float) -> Float:
-    """Of Ktrans: 1.12 at the lesion's edge, falling to `inside` over `RIM_MM`, on the whole grid."""
+    """Of Ktrans: 1.06 at the lesion's edge, falling to `inside` over `RIM_MM`, less in slow parts; on the grid."""
     found = shares.lesion
     rim = np.ones(shares.lesion_whole.shape, dtype=np.float32)
-    rim[found.where] = np.float32(1.12) - np.float32(1.12 - inside) * np.clip(found.depth_mm / RIM_MM, 0, 1)
+    rim[found.where] = np.float32(1.06) - np.float32(1.06 - inside) * np.clip(found.depth_mm / RIM_MM, 0, 1)
+    rim[found.where] *= 1 - np.float32(1 - SLOW) * found.slow
     return rim

@@ -21,7 +21,7 @@ BACKGROUNDS: dict[Background, tuple[float, tuple[float, float]]] = {
     "minimal": (0.4, (0.0015, 0.0035)),
     "mild": (0.35, (0.004, 0.008)),
     "moderate": (0.17, (0.010, 0.018)),
-    "marked": (0.08, (0.028, 0.045)),
+    "marked": (0.08, (0.024, 0.036)),
 }
 """How often (BI-RADS categories of background parenchymal enhancement), and the range of gland's Ktrans per minute."""
 
@@ -77,18 +77,18 @@ def draw_patient(background: Background | Literal["any"], rng: np.random.Generat
     low, high = BACKGROUNDS[level][1]
     share, uniform = float(rng.random()), rng.uniform
     gland = Kinetics(
-        1.0, low * (high / low) ** share, float(uniform(0.02, 0.06)), 0.003, float(uniform(10, 25)), (0.09, 0.6, 0.2)
+        1.0, low * (high / low) ** share, float(uniform(0.02, 0.06)), 0.003, float(uniform(10, 25)), (0.07, 0.6, 0.2)
     )
     tumour = Kinetics(
         float(uniform(0.85, 1.15)),
-        float(0.13 * np.exp(0.2 * rng.standard_normal())),
-        float(0.29 * np.exp(0.22 * rng.standard_normal())),
+        float(0.125 * np.exp(0.16 * rng.standard_normal())),
+        float(0.26 * np.exp(0.14 * rng.standard_normal())),
         float(uniform(0.005, 0.03)),
         3.0,
         (0.1, 0.5, 0.48),
-        upwards=0.5,
+        upwards=0.25,
     )
-    skin = Kinetics(float(uniform(0.7, 1.2)), float(uniform(0.006, 0.014)), 0.1, 0.02, 8.0, (0.22, 0.3, 0.0))
+    skin = Kinetics(float(uniform(0.5, 0.95)), float(uniform(0.006, 0.014)), 0.1, 0.02, 8.0, (0.22, 0.3, 0.0))
     muscle = Kinetics(float(uniform(0.45, 0.6)), float(uniform(0.012, 0.025)), 0.15, 0.015, 7.0, (0.1, 0.2, 0.0))
     fat = Kinetics(float(uniform(0.14, 0.2)), float(uniform(0.012, 0.03)), 0.12, 0.01, 10.0, (0.12, 0.3, 0.0))
     node = Kinetics(float(uniform(0.7, 0.95)), float(uniform(0.05, 0.12)), float(uniform(0.2, 0.4)), 0.03, 6.0)
@@ -108,4 +108,4 @@ def draw_patient(background: Background | Literal["any"], rng: np.random.Generat
         Tissue.LESION: tumour,
         Tissue.CORE: replace(core, spread=(0.08, 0.5, 0.2)),
     }
-    return Patient(tissues, level, float(np.exp(0.05 * rng.standard_normal())), float(uniform(0.45, 1.0)))
+    return Patient(tissues, level, float(np.exp(0.05 * rng.standard_normal())), float(uniform(0.5, 1.0)))
