@@ -45,8 +45,10 @@ REFINE_MM = 10.0
 MEDIAN_MM = 4.0
 """mm. Across columns farther apart a median of depths would take a breast for an outlier."""
 
-BESIDE_MM = (4.0, 1.0)
-"""mm. SD of the Gaussian over neighbouring columns at the same depth below the skin, first and second time."""
+LOOKS_MM = ((4.0, -REFINE_MM), (1.0, -REFINE_MM), (1.0, 0.0))
+"""mm, time after time: the SD of the Gaussian over neighbouring columns at the same depth below the skin, and where the
+skin may begin, counted from where it was found before. At last only behind that: neighbours draw the skin forward where
+slices cut the side of a breast at a slant."""
 
 
 @dataclass(frozen=True)
@@ -102,8 +104,9 @@ def find_skin(columns: Floats, spacing_mm: Spacing) -> Skin:
     rough, air = _rough(columns, spacing_mm)
     width = [5 if s <= 2.5 else 3 if s <= MEDIAN_MM else 1 for s in spacing_mm[:2]]
     depth = ndimage.median_filter(rough, width, mode="nearest")
-    for beside_mm in BESIDE_MM:
-        depth = ndimage.median_filter(_refined(fine, depth, spacing_mm, beside_mm, air), width, mode="nearest")
+    for beside_mm, from_mm in LOOKS_MM:
+        found = _refined(fine, depth, spacing_mm, (beside_mm, from_mm), air)
+        depth = ndimage.median_filter(found, width, mode="nearest")
     return Skin(depth, _brightest(fine, depth, spacing_mm[2]) - air.level, fine, air.level, air.spread is not None)
 
 
@@ -171,11 +174,15 @@ def _air_of(values: Floats) -> _Air:
     return _Air(middle, 1.4826 * float(np.median(np.abs(values - middle))))
 
 
-def _refined(fine: Floats, depth: Floats, spacing_mm: Spacing, beside_mm: float, air: _Air) -> Floats:
-    """The skin near a rough one; the rough one where no tissue stands out of the noise."""
+def _refined(fine: Floats, depth: Floats, spacing_mm: Spacing, look_mm: tuple[float, float], air: _Air) -> Floats:
+    """The skin near a rough one. look_mm: one of `LOOKS_MM`.
+
+    The rough one where no tissue stands out of the noise. A look that goes behind it only is believed from `SKIN_MM`
+    on: less would be the step from skin to brighter fat.
+    """
     from scipy import ndimage
 
-    step = spacing_mm[2]
+    step, (beside_mm, from_mm) = spacing_mm[2], look_mm
     offsets = np.arange(-round(REFINE_MM / step), round(REFINE_MM / step) + 1)
     place = np.rint(np.nan_to_num(depth) / step).astype(np.intp)[..., None] + offsets
     inside = np.isfinite(depth)[..., None] & (place >= 0) & (place < fine.shape[2])
@@ -183,14 +190,15 @@ def _refined(fine: Floats, depth: Floats, spacing_mm: Spacing, beside_mm: float,
     quarter = len(offsets) // 4
     before = profile[..., :quarter][inside[..., :quarter]]
     local = _air_of(before) if before.size else air
-    tissue = inside & (profile > local.tissue)
+    tissue = inside & (profile > local.tissue) & (offsets >= round(from_mm / step))
     start = tissue.argmax(axis=2)[..., None]
     reach = max(1, round(SKIN_MM / step))
     peaks = ndimage.maximum_filter1d(profile, 2 * reach + 1, axis=2, origin=-reach)
     level = (1 - RISE) * local.level + RISE * np.take_along_axis(peaks, start, 2)
     risen = (profile >= level) & (np.arange(len(offsets)) >= start)
     at = np.take_along_axis(place, risen.argmax(axis=2)[..., None], 2)[..., 0]
-    return np.where(tissue.any(axis=2), at * step, depth)
+    moved = at * step - depth
+    return np.where(tissue.any(axis=2) & ((from_mm < 0) | (moved > SKIN_MM)), at * step, depth)
 
 
 def _beside(fine: Floats, place: npt.NDArray[np.intp], inside: Bools, sds: tuple[float, float]) -> Floats:
