@@ -89,7 +89,7 @@ def test_a_turned_and_shifted_phase_is_brought_back_by_a_rigid_motion(phantom: P
 
 def test_phases_that_did_not_move_stay_within_a_fraction_of_a_voxel(phantom: Phantom, body: np.ndarray) -> None:
     done = register(phantom.study.volumes[0], phantom.study.volumes[1], body, FREE)
-    assert np.median(np.linalg.norm(done.displacement_mm, axis=0)[breast(phantom)]) < 0.4
+    assert np.median(np.linalg.norm(done.displacement_mm, axis=0)[breast(phantom)]) < 0.5  # mm, of voxels of 3 mm
 
 
 def test_equal_phases_give_equal_bytes(phantom: Phantom, body: np.ndarray) -> None:
