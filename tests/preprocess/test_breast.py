@@ -274,3 +274,15 @@ def test_the_largest_part_is_the_one_of_most_voxels_and_of_nothing_nothing() -> 
 def test_settings_out_of_range_are_refused(change: dict[str, object]) -> None:
     with pytest.raises(SettingsError):
         dataclasses.replace(Breast(), **change)
+
+
+def test_a_slanting_skin_has_no_stairs() -> None:
+    """A wedge whose skin recedes by half a pixel of 0.5 mm from pixel to pixel; columns hold three pixels."""
+    z, y = np.ogrid[:120, :160]
+    wedge = np.broadcast_to(y >= 40 + z / 2, (24, 120, 160))
+    noise = np.random.default_rng(0).normal(10, 1, wedge.shape)
+    array = np.where(wedge, 200, 0) + noise
+    affine = np.array([[2.0, 0, 0, 0], [0, 0, -0.5, 0], [0, 0.5, 0, 0], [0, 0, 0, 1]])
+    found = breast_mask(Volume(array.astype(np.float32), Grid(wedge.shape, affine)), "L").labels.array > 0
+    rises = np.diff(found.argmax(axis=2)[4:-4, 10:-10], axis=1)
+    assert rises.max() <= 2  # all of a column at once would be a stair of four
