@@ -108,7 +108,7 @@ class Page:
 
     def case(self, case_id: str, query: str = "") -> Page:
         self.open(f"/case/{case_id}{query}")
-        self.until("document.body.dataset.loaded", "all")
+        self.until("document.body?.dataset.loaded", "all")
         return self
 
     def press(self, *keys: str) -> None:
@@ -139,7 +139,7 @@ class Page:
 
     def show(self, view: str, key: str) -> None:
         self.press(key)
-        self.until("document.body.dataset.view", view)
+        self.until("document.body?.dataset.view", view)
 
     def stroke(self, *points: tuple[float, float], up: bool = True) -> None:
         self.tab.mouse.move(*points[0])

@@ -36,7 +36,7 @@ def actions(cohort: Path, case_id: str) -> list[str]:
 def test_a_reader_works_with_the_keyboard_alone(page: Page, cohort: Path) -> None:
     page.open("/")
     page.press("ArrowDown", "Enter")
-    page.until("document.body.dataset.loaded", "all")
+    page.until("document.body?.dataset.loaded", "all")
     case_id = page.ask("uptake.caseId")
     assert case_id == "OBLIQUE", "the second of the list"
     page.press("y")
@@ -139,7 +139,7 @@ def test_a_tab_whose_browser_reads_under_another_name_by_now_saves_nothing_in_th
     page.case("AXIAL")
     tabs(link, "CD", page.tab.context)
     volume = drawn(page, "AXIAL")
-    page.until("document.body.dataset.kept", "refused")
+    page.until("document.body?.dataset.kept", "refused")
     assert "reads as CD" in page.ask("document.querySelector('#kept').textContent")
     assert (dict(revisions.drafts(cohort)), actions(cohort, "AXIAL")) == ({}, [])
     again = tabs(link, "AB", page.tab.context).case("AXIAL")
@@ -216,7 +216,7 @@ def test_a_server_that_dies_in_a_stroke_and_in_a_save_loses_nothing(
     page.press("s")
     page.until("document.querySelectorAll('.note.bad').length > 0")
     assert "can't be reached" in page.ask("document.querySelector('.note.bad').textContent")
-    page.until("document.body.dataset.kept", "away")
+    page.until("document.body?.dataset.kept", "away")
     assert actions(cohort, "OBLIQUE") == []
 
     context = page.tab.context
@@ -233,7 +233,7 @@ def test_a_server_that_dies_in_a_stroke_and_in_a_save_loses_nothing(
 def test_a_draft_on_the_server_is_restored_in_another_browser(page: Page, tabs: Callable[..., Page], link: str) -> None:
     page.case("AXIAL")
     volume = drawn(page, "AXIAL")
-    page.until("document.body.dataset.kept", "saved")
+    page.until("document.body?.dataset.kept", "saved")
     other = tabs(link, "AB").case("AXIAL")
     assert other.volumes[0] == pytest.approx(volume)
     other.open("/")
