@@ -54,12 +54,12 @@ PACE_EPOCHS = {"ours": 2, "paper": 1, "gandlf": 1, "nnunet": 1}
 """Of the run that says how long an epoch takes: the first one of a fast method is mostly start."""
 SETTINGS: dict[str, dict[str, Any]] = {
     "ours": {"filters": 8, "rate": 0.003},
-    "paper": {"filters": 16},
-    "gandlf": {"filters": 16},
+    "paper": {"filters": 8, "bfloat16": True},
+    "gandlf": {"filters": 8, "precision": "bf16-mixed"},
     "nnunet": {"memory": 1.0, "mirror": False},
 }
 """What differs from each method's own defaults on two cores; --ours, --paper, --gandlf-set, --nnunet-set add to it."""
-PATCHES = {"ours": 4, "paper": 4, "gandlf": 4, "nnunet": 10}
+PATCHES = {"ours": 4, "paper": 10, "gandlf": 10, "nnunet": 10}
 """Of an epoch: patches of every case; for nnU-Net batches."""
 
 

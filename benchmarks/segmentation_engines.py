@@ -173,7 +173,7 @@ def gandlf(job: Job) -> Done:
     for name in job.test:
         _keep(job, name, _gandlf_probability(job, network, name))
     patches = len(clock.ends) * len(job.train) * job.patches
-    return Done(job.method, len(clock.ends), patches, [job.patch] * 3, _weights(network), *taken, clock.ends)
+    return Done(job.method, len(clock.ends), patches, gandlf_patch(job), _weights(network), *taken, clock.ends)
 
 
 def _watch(kind: type, method: str, clock: Clock) -> None:
@@ -194,6 +194,7 @@ def _gandlf_settings(job: Job) -> dict[str, Any]:
         "problem_type": "segmentation",
         "modality": "rad",
         "accelerator": "cpu" if job.device == "cpu" else "gpu",
+        "precision": job.settings.get("precision", "32"),
         "model": {
             "dimension": 3,
             "architecture": "resunet",
@@ -204,7 +205,7 @@ def _gandlf_settings(job: Job) -> dict[str, Any]:
             "num_channels": 3,
             "print_summary": False,
         },
-        "patch_size": [job.patch] * 3,
+        "patch_size": gandlf_patch(job),
         "patch_sampler": "uniform",
         "q_samples_per_volume": job.patches,
         "q_max_length": 100,
@@ -228,6 +229,15 @@ def _gandlf_settings(job: Job) -> dict[str, Any]:
     }
 
 
+def gandlf_patch(job: Job) -> list[int]:
+    """The job's patch, cut where an image is smaller (GaNDLF refuses such images) to what halves four times."""
+    import nibabel
+
+    cases = [*job.train, *job.validation]
+    shapes = [nibabel.load(Path(job.data, "labels", f"{name}.nii.gz")).shape for name in cases]
+    return [min(job.patch, int(n) // 16 * 16) for n in np.min(shapes, axis=0)]
+
+
 def gandlf_table(job: Job, part: str) -> Path:
     path = Path(job.folder, f"{part}.csv")
     images, labels = Path(job.data, "images"), Path(job.data, "labels")
@@ -246,11 +256,12 @@ def _gandlf_probability(job: Job, network: Any, name: str) -> np.ndarray:  # noq
 
     images = {n: torchio.ScalarImage(Path(job.data, "images", f"{name}_{n:04d}.nii.gz")) for n in range(3)}
     stack = torch.cat([image.data.float() for image in images.values()])
-    missing = [max(0, job.patch - size) for size in stack.shape[1:]]
-    pad = [extra for size in reversed(missing) for extra in (0, size)]
+    size = gandlf_patch(job)
+    missing = [max(0, edge - n) for edge, n in zip(size, stack.shape[1:], strict=True)]
+    pad = [n for extra in reversed(missing) for n in (0, extra)]
     padded = torch.nn.functional.pad(stack[None], pad, mode="replicate")[0]
     subject = torchio.Subject(image=torchio.ScalarImage(tensor=padded))
-    sampler = torchio.inference.GridSampler(subject, job.patch, 0)
+    sampler = torchio.inference.GridSampler(subject, size, 0)
     aggregator = torchio.inference.GridAggregator(sampler, overlap_mode="crop")
     with torch.inference_mode():
         for patch in sampler:
