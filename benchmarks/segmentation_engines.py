@@ -138,13 +138,13 @@ def _recipe_of(job: Job) -> Any:  # noqa: ANN401
     from uptake.segment.recipes import Recipe, named_recipe
 
     own = {"patch": job.patch, "seed": job.seed, "epochs": job.epochs, "patience": job.epochs}
-    own |= {"patches_per_case": job.patches, "step_size": _half(job)}
+    own |= {"patches_per_case": job.patches, "step_size": _step(job)}
     return fitted("recipe", Recipe, {**own, **job.settings}, named_recipe(job.method))
 
 
-def _half(job: Job) -> float:
-    """Epochs from the highest to the lowest rate of a triangle: once down and up in a training."""
-    return max(1.0, job.epochs / 2)
+def _step(job: Job) -> float:
+    """Epochs from the highest to the lowest rate of a triangle: down, up and down again in a training."""
+    return max(1.0, job.epochs / 3)
 
 
 def gandlf(job: Job) -> Done:
@@ -188,7 +188,7 @@ def _watch(kind: type, method: str, clock: Clock) -> None:
 
 
 def _gandlf_settings(job: Job) -> dict[str, Any]:
-    """What `gandlf run` reads from its YAML file. The step of the triangle is half the epochs; its default is flat."""
+    """What `gandlf run` reads from its YAML file. The step of the triangle is a third of the epochs; its default is flat."""
     return {
         "version": {"minimum": "0.1.5", "maximum": "0.1.5"},
         "problem_type": "segmentation",
@@ -215,7 +215,7 @@ def _gandlf_settings(job: Job) -> dict[str, Any]:
         "metrics": ["dice"],
         "optimizer": {"type": "sgd", "momentum": 0.9, "weight_decay": 0, "nesterov": False},
         "learning_rate": 0.01,
-        "scheduler": {"type": "triangle", "step_size": _half(job)},
+        "scheduler": {"type": "triangle", "step_size": _step(job)},
         "num_epochs": job.epochs,
         "patience": job.epochs,
         "nested_training": {"testing": 1, "validation": -5},
