@@ -3,8 +3,8 @@
 Mutual information, because contrast agent changes intensities and not anatomy: Mattes et al., IEEE TMI 22 (2003) 120;
 the free-form deformation of Rueckert et al., IEEE TMI 18 (1999) 712. Phases are compared on a regular raster, where
 the splines are separable (as in N4), so that a step costs a tenth of what it costs on scattered samples; and no sum
-depends on how threads happened to run, so that equal phases give equal bytes, which SimpleITK's registration does not. What takes up
-contrast agent is left out in the end and follows its surroundings, so that it keeps its volume.
+depends on how threads happened to run, so that equal phases give equal bytes, which SimpleITK's registration does not.
+What takes up contrast agent is left out in the end and follows its surroundings, so that it keeps its volume.
 """
 
 from __future__ import annotations
