@@ -26,6 +26,9 @@ RISE = 0.12
 MOST = 0.25
 """Of the places, which may count as enhancing: the brightest, where more do (before their neighbours are added)."""
 
+COARSEST_MM = 4.8
+"""mm. With places further apart, one more all around a large tumour leaves too little to follow."""
+
 SMOOTHING_MM, AROUND_MM = 2.0, 2.5
 """mm. SD of the Gaussian over the phases, and over the rise: an edge not yet in place rises on one side only."""
 
@@ -59,7 +62,7 @@ class Rise:
     def shows(self, samples: Samples, displacement_mm: Floats) -> Mask:
         """Which of the n places enhance, or lie next to one that does, the second phase looked at (3, n) mm away.
 
-        None where these would be all, as in images of a few voxels.
+        None where these would be all, or where the raster is coarser than COARSEST_MM.
         """
         from scipy import ndimage
 
@@ -77,4 +80,4 @@ class Rise:
         rise = np.divide(mean, weight, out=np.zeros_like(mean), where=inside)
         least = max(RISE, float(np.quantile(rise.ravel()[samples.where], 1 - MOST)))
         found = ndimage.maximum_filter(rise > least, 3).ravel()[samples.where]
-        return np.asarray(found & ~found.all())
+        return np.asarray(found & ~found.all() & (max(steps) <= COARSEST_MM))
