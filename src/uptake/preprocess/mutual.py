@@ -6,7 +6,7 @@ B-spline, so that the measure has a derivative.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -90,6 +90,12 @@ class Samples:
         by_value = sum(change * flat[cells + k] for k, change in enumerate(changes)) / len(values)
         return information, by_value * slopes
 
+    def kept(self, which: Mask) -> Self:
+        """Only those of the n places."""
+        return replace(
+            self, where=self.where[which], points_mm=self.points_mm[:, which], fixed_bins=self.fixed_bins[which]
+        )
+
     def spread(self, values: Floats) -> Floats:
         """Values at the places (n,) as an array of the raster, 0 elsewhere."""
         raster = np.zeros(self.shape)
@@ -120,6 +126,12 @@ class Samples:
         return faces[0] + a * by_i, np.stack(slopes)
 
 
+def knee_of(array: Array, mask: Mask) -> float:
+    """Intensity of a phase at the knee; 1 where the mask holds nothing bright."""
+    bright = float(np.percentile(array[::2, ::2, ::2][mask[::2, ::2, ::2]], 95)) if mask[::2, ::2, ::2].any() else 0.0
+    return KNEE * bright if bright > 0 else 1.0
+
+
 def _binned(array: Array, mask: Mask, spacing: tuple[float, ...], smoothing_mm: float, bins: int) -> Float32:
     """Smoothed compressed intensities on a scale of bins: PADDING at the lowest, bins - 1 - PADDING at the highest.
 
@@ -127,9 +139,7 @@ def _binned(array: Array, mask: Mask, spacing: tuple[float, ...], smoothing_mm: 
     """
     from scipy import ndimage
 
-    bright = float(np.percentile(array[::2, ::2, ::2][mask[::2, ::2, ::2]], 95)) if mask[::2, ::2, ::2].any() else 0.0
-    knee = KNEE * bright if bright > 0 else 1.0
-    logs = np.log1p(np.maximum(array, 0) / np.float32(knee), dtype=np.float32)
+    logs = np.log1p(np.maximum(array, 0) / np.float32(knee_of(array, mask)), dtype=np.float32)
     smooth = ndimage.gaussian_filter(logs, [smoothing_mm / s for s in spacing])
     low, high = np.percentile(smooth[mask], (0.1, 99.9))
     scale = (bins - 1 - 2 * PADDING) / max(high - low, 1e-6)

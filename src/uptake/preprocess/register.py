@@ -4,6 +4,7 @@ Mutual information, because contrast agent changes intensities and not anatomy: 
 the free-form deformation of Rueckert et al., IEEE TMI 18 (1999) 712. Phases are compared on a regular raster, where
 the splines are separable (as in N4), so that a step costs a tenth of what it costs on scattered samples; and no sum
 depends on how threads happened to run, so that equal phases give equal bytes, which SimpleITK's registration does not.
+What takes up contrast agent is left out in the end and follows its surroundings, so that it keeps its volume.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from uptake.preprocess.enhancing import Rise
 from uptake.preprocess.mutual import Samples
 from uptake.preprocess.splines import basis, contract, expand, positions, refine
 from uptake.study import Code, Refusal
@@ -44,6 +46,15 @@ class Plan:
     grid_mm: float
     levels: int
     bins: int
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One fit of a mesh: halved before it or not, on which raster, what enhances left out (`spare`) or not."""
+
+    refine: bool
+    raster: int
+    spare: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,27 +134,38 @@ def _spline(fixed: Volume, moving: Volume, mask: Mask, rigid: Floats, plan: Plan
     coarsest = plan.grid_mm * 2 ** (plan.levels - 1)
     mesh = [max(1, math.ceil(n * s / coarsest)) for n, s in zip(fixed.grid.shape, fixed.grid.spacing_mm, strict=True)]
     lattices = np.zeros((3, *(n + 3 for n in mesh)))
-    for level in range(plan.levels):
-        if level:
+    rise = Rise.of(fixed, moving, mask)
+    for stage in _stages(plan.levels):
+        if stage.refine:
             lattices = np.stack([refine(lattice) for lattice in lattices])
-        stage = min(level, len(RASTER_MM) - 1)
-        samples = Samples.of(fixed, moving, mask, RASTER_MM[stage], SMOOTHING_MM[stage], plan.bins)
-        lattices = _fitted(samples, fixed.grid, lattices, _moved(samples.points_mm, samples.centre_mm, rigid))
+        samples = Samples.of(fixed, moving, mask, RASTER_MM[stage.raster], SMOOTHING_MM[stage.raster], plan.bins)
+        start = _moved(samples.points_mm, samples.centre_mm, rigid)
+        if stage.spare:
+            here = _expanded(samples, lattices, _bases(samples, fixed.grid, lattices))
+            spared = rise.shows(samples, start + here)
+            samples, start = samples.kept(~spared), start[:, ~spared]
+        lattices = _fitted(samples, fixed.grid, lattices, start)
     return lattices
+
+
+def _stages(levels: int) -> list[Stage]:
+    """First every place on ever finer meshes, as what enhances is only known once edges lie on each other.
+
+    Then the finest mesh without what enhances, twice: what was shrunk on the way has hidden part of its rise.
+    """
+    meshes = [Stage(refine=level > 0, raster=min(level, 1), spare=False) for level in range(levels)]
+    return [*meshes, Stage(refine=False, raster=1, spare=True), Stage(refine=False, raster=2, spare=True)]
 
 
 def _fitted(samples: Samples, grid: Grid, start: Floats, rigid: Floats) -> Floats:
     """The control points that match best on one mesh."""
     from scipy import optimize
 
-    bases = [
-        basis(positions(index, n), m - 3) for index, n, m in zip(samples.axes, grid.shape, start.shape[1:], strict=True)
-    ]
+    bases = _bases(samples, grid, start)
 
     def loss(numbers: Floats) -> tuple[float, Floats]:
         lattices = numbers.reshape(start.shape)
-        spline = np.stack([expand(lattice, bases).ravel()[samples.where] for lattice in lattices])
-        information, force = samples.information(rigid + spline)
+        information, force = samples.information(rigid + _expanded(samples, lattices, bases))
         bending, stiff = _bending(lattices)
         slope = np.stack([contract(samples.spread(f), bases) for f in force])
         return STIFFNESS * bending - information, (STIFFNESS * stiff - slope).ravel()
@@ -151,6 +173,17 @@ def _fitted(samples: Samples, grid: Grid, start: Floats, rigid: Floats) -> Float
     options = {"maxiter": SPLINE_STEPS, "maxfun": 2 * SPLINE_STEPS}
     found = optimize.minimize(loss, start.ravel(), jac=True, method="L-BFGS-B", options=options).x
     return np.asarray(found, dtype=np.float64).reshape(start.shape)
+
+
+def _bases(samples: Samples, grid: Grid, lattices: Floats) -> list[Floats]:
+    """The splines of a mesh at the places of the raster, one matrix per axis."""
+    sizes = zip(samples.axes, grid.shape, lattices.shape[1:], strict=True)
+    return [basis(positions(index, n), m - 3) for index, n, m in sizes]
+
+
+def _expanded(samples: Samples, lattices: Floats, bases: list[Floats]) -> Floats:
+    """Displacement (3, n) in mm of the places by a mesh."""
+    return np.stack([expand(lattice, bases).ravel()[samples.where] for lattice in lattices])
 
 
 def _bending(lattices: Floats) -> tuple[float, Floats]:
