@@ -20,6 +20,7 @@ import numpy as np
 from uptake.io.dicom.write import Habit, write_study
 from uptake.io.dicom.writing.ucsf_map import UcsfMap, UcsfResult
 from uptake.io.files import writable
+from uptake.io.store import LOCK
 from uptake.io.tables import write_csv
 from uptake.io.truth import COLUMNS, Truth, truth_row, truth_volumes, write_legend, write_volumes
 from uptake.io.values import read_value, to_plain, write_value
@@ -74,7 +75,7 @@ def check_folder(folder: Path, plan: Mapping[str, Any]) -> None:
 
     Raises `Refusal` NO_SPACE: a file in its place, a folder with other things, a cohort of another seed or settings.
     """
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+    if not folder.exists() or (folder.is_dir() and all(path.name == LOCK for path in folder.iterdir())):
         return
     allowed = "a new or empty folder, or phantoms that were asked for in the same way"
     remedy = "choose another folder with --to; nothing was changed"

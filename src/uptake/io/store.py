@@ -20,6 +20,7 @@ from uptake.study import CohortError
 
 Kept = TypeVar("Kept")
 PROVENANCE = "provenance.json"
+LOCK = ".lock"
 
 
 @dataclass(frozen=True)
@@ -162,13 +163,13 @@ def remove_files(folder: Path, record: Record) -> None:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the cohort's lock: one run at a time. The system lets go of it however the process ends.
+    """Hold the lock of a cohort, of images or of phantoms: one run at a time. The system lets go however it ends.
 
     Raises CohortError when another run holds it, Refusal NO_SPACE when the folder cannot be written.
     """
     with writable(path):
         path.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        handle = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from uptake.phantom.fields import Field, Region, random_field, sampled
 from uptake.phantom.frames import Float, Frame, Slices, averaged, frame_of, part_of, supersampled
-from uptake.phantom.outline import Breast, Points, chest_y_mm, depth_mm, radius
+from uptake.phantom.outline import Breast, Points, breast_depth_mm, chest_y_mm, depth_mm, radius
 from uptake.phantom.parenchyma import Parenchyma, draw_parenchyma
 from uptake.volume import Grid, Shape, bounding_slices
 
@@ -19,8 +19,10 @@ LATTICE_MM = 3.0
 SLAB_VOXELS = 1_500_000
 """Supersampled voxels handled at a time: small enough for the processor's cache, and for memory."""
 THREADS = 2
-SKIN_FADES_MM = 1.4
+SKIN_FADES_MM = 1.9
 """Over this depth skin passes into what lies below it."""
+OUTER_MM = 1.1
+"""Over this depth air passes into skin, which breathes and is not smooth."""
 
 
 class Tissue(IntEnum):
@@ -68,6 +70,27 @@ class Habit:
     wispy: float
 
 
+@dataclass(frozen=True)
+class Chest:
+    """What lies behind one patient's breast.
+
+    muscle_ends_mm: how far below the middle of the body the pectoral muscle ends. swelling: how fast it becomes thicker
+    towards the shoulder, mm per mm, up to `thickest_mm`. fat_mm: before it. rib_mm: from one rib to the next; slant:
+    how far they run down to the front; shift: where the first is, share of `rib_mm`. wall_mm: of ribs and what is
+    between them. bow_mm: how much the layers bend, SD.
+    """
+
+    muscle_ends_mm: float
+    swelling: float
+    thickest_mm: float
+    fat_mm: float
+    rib_mm: float
+    slant: float
+    shift: float
+    wall_mm: float
+    bow_mm: float
+
+
 @dataclass(frozen=True, eq=False)
 class Body:
     """Everything that is drawn once and looked at on any grid: signed distances and textures as fields.
@@ -75,7 +98,7 @@ class Body:
     depth: below the skin's surface, mm. parenchyma: where gland tends to be, septa, strands. faint: where septa are
     seen. octaves: fine textures of gland and their weights. gland_level: gland begins where tendency and texture are
     above it. fibres: its zero sheets part the pectoral muscle. habit: how gland passes into fat.
-    muscle_ends_mm: how far below the middle of the body the pectoral muscle ends.
+    bends: of the chest's layers. skin_uneven: SD of the skin's thickness along the breast over its mean.
     """
 
     breasts: tuple[Breast, ...]
@@ -89,7 +112,9 @@ class Body:
     heart: Blob | None
     nodes: tuple[Blob, ...]
     habit: Habit
-    muscle_ends_mm: float
+    chest: Chest
+    bends: Field
+    skin_uneven: float
 
 
 def draw_body(region: Region, breasts: tuple[Breast, ...], finest_mm: float, rng: np.random.Generator) -> Body:
@@ -116,7 +141,9 @@ def draw_body(region: Region, breasts: tuple[Breast, ...], finest_mm: float, rng
         _heart(rng) if left else None,
         _nodes(breasts, rng),
         habit,
-        float(rng.uniform(5, 45)),
+        _chest(rng),
+        random_field(region, 45.0, rng),
+        float(rng.uniform(0.14, 0.3)),
     )
 
 
@@ -125,8 +152,17 @@ def draw_surface(region: Region, breasts: tuple[Breast, ...], rng: np.random.Gen
     points, origin = sampled(region, LATTICE_MM)
     long, short = random_field(region, 55.0, rng).on(points), random_field(region, 24.0, rng).on(points)
     waves = np.float32(rng.uniform(2, 5)) * long + np.float32(rng.uniform(0.6, 1.6)) * short
-    depth = np.asarray(depth_mm(points.x, points.y, points.z, breasts) + waves, dtype=np.float32)
+    drawn = depth_mm(points.x, points.y, points.z, breasts) + waves + _around(points, breasts, rng.spawn(1)[0])
+    depth = np.asarray(drawn, dtype=np.float32)
     return Field(depth, origin, (LATTICE_MM, LATTICE_MM, LATTICE_MM))
+
+
+def _around(points: Frame, breasts: tuple[Breast, ...], rng: np.random.Generator) -> Points:
+    """What a patient has more of fat on the chest around her breast than most, or less; more below than above, mm."""
+    everywhere, below = rng.uniform(-3.5, 5.0), rng.uniform(-4, 9)
+    out = [-breast_depth_mm(points.x, points.y, points.z, breast) for breast in breasts]
+    away = np.clip((np.min(out, axis=0) - 5) / 25, 0, 1)
+    return np.asarray(away * (everywhere + below * np.clip((-points.z - 45) / 40, 0, 1)))
 
 
 def fractions(grid: Grid, body: Body, factors: Shape) -> dict[Tissue, Float]:
@@ -181,15 +217,16 @@ def _inside(slab: Slices, there: npt.NDArray[np.bool_]) -> Slices | None:
 def _fine(frame: Frame, body: Body) -> dict[Tissue, Float]:
     width = float(np.mean(frame.grid.spacing_mm))
     depth = body.depth.on(frame)
-    inside = step(depth, width)
+    inside = step(depth, max(width, OUTER_MM))
     # Thickest around the nipple and below.
     first = body.breasts[0]
     low = np.clip((first.centre_mm[1] - frame.z) / np.float32(first.half_axes_mm[3]), -0.5, 1)
     above = np.asarray(frame.y - chest_y_mm(frame.x, frame.z), dtype=np.float32)
     front = np.clip(above / np.float32(first.half_axes_mm[1]), 0, 1)
-    uneven = 1 + np.float32(0.22) * np.clip(body.faint.on(frame), -2, 2)
+    waves = np.float32(0.8) * body.faint.on(frame) + np.float32(0.6) * body.rough_chest.on(frame)
+    uneven = 1 + np.float32(body.skin_uneven) * np.clip(waves, -1.8, 2.5)
     thick = first.skin_mm * (np.float32(0.8) + (np.float32(0.55) + np.float32(0.35) * low) * front) * uneven
-    inner = step(depth - thick, max(width, SKIN_FADES_MM))
+    inner = np.minimum(step(depth - thick, max(width, SKIN_FADES_MM)), inside)
     breast = inner * step(above, width)
     chest = inner - breast
     result = {tissue: np.zeros_like(depth) for tissue in BASE}
@@ -242,10 +279,12 @@ def _gland_share(score: Float, fine: Float, strands: Float, habit: Habit) -> Flo
 
 def _behind(frame: Frame, body: Body, width: float) -> dict[Tissue, Float]:
     """Shares of what lies behind the chest's surface: fat, pectoral muscle, ribs with muscle between, lung, heart."""
-    rough, deep = body.rough_chest.on(frame), chest_y_mm(frame.x, frame.z) - frame.y
+    chest, rough = body.chest, body.rough_chest.on(frame)
+    deep = chest_y_mm(frame.x, frame.z) - frame.y + np.float32(chest.bow_mm) * body.bends.on(frame)
     # The muscle swells towards the shoulder and ends below the breast's middle.
-    thick = np.clip((frame.z + np.float32(body.muscle_ends_mm)) * np.float32(0.33), 0, 34)
-    top = 3 + 1.2 * rough
+    upwards = np.float32(chest.swelling) * (frame.z + np.float32(chest.muscle_ends_mm))
+    thick = np.clip(upwards, 0, np.float32(chest.thickest_mm))
+    top = np.float32(chest.fat_mm) + 1.2 * rough
     muscle = step(deep - top, width) * step(top + thick * (1 + 0.12 * rough) - deep, width)
     # Its fibres run to the shoulder, with fat between their bundles.
     bundles = np.clip(1 - np.abs(body.fibres.on(frame)) / np.float32(0.3), 0, 1)
@@ -254,10 +293,12 @@ def _behind(frame: Frame, body: Body, width: float) -> dict[Tissue, Float]:
     below = deep - (top + thick + gap)
     wall = step(below, width)
     # Ribs run down to the front, no two alike; their marrow is fatty.
-    phase = (frame.z + 0.5 * frame.x - 0.3 * frame.y) / np.float32(27) + np.float32(0.22) * body.faint.on(frame)
+    along = frame.z + np.float32(chest.slant) * frame.x - np.float32(0.3) * frame.y
+    phase = along / np.float32(chest.rib_mm) + np.float32(chest.shift) + np.float32(0.22) * body.faint.on(frame)
     across = (np.sin(np.float32(2 * np.pi) * phase) - np.float32(0.25)) * 7
-    rib = step(across, 3.0) * step(below - 1.5 - rough, 2.0) * step(12 + rough - below, 2.0)
-    lung = step(below - 14 - 1.5 * rough, 2.0)
+    wall_mm = np.float32(chest.wall_mm)
+    rib = step(across, 3.0) * step(below - 1.5 - rough, 2.0) * step(wall_mm - 2 + rough - below, 2.0)
+    lung = step(below - wall_mm - 1.5 * rough, 2.0)
     muscle = np.maximum(muscle, wall * (1 - np.float32(0.6) * rib) * (0.75 - 0.5 * bundles))
     heart = np.zeros_like(lung)
     if body.heart is not None:
@@ -290,6 +331,12 @@ def _level(score: Float, fine: Float, strands: Float, habit: Habit, density: flo
         share = float(_gland_share(score - np.float32(middle), fine, strands, habit).mean(dtype=np.float64))
         low, high = (middle, high) if share > density else (low, middle)
     return (low + high) / 2
+
+
+def _chest(rng: np.random.Generator) -> Chest:
+    muscle = (rng.uniform(0, 55), rng.uniform(0.2, 0.42), rng.uniform(16, 36), rng.uniform(1.5, 5.5))
+    ribs = (rng.uniform(22, 33), rng.uniform(0.2, 0.8), rng.random(), rng.uniform(11, 18))
+    return Chest(*map(float, (*muscle, *ribs, rng.uniform(0.5, 2.5))))
 
 
 def _heart(rng: np.random.Generator) -> Blob:

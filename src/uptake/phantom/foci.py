@@ -19,12 +19,15 @@ from uptake.volume import Grid, Shape
 Kind = Literal["mass", "multifocal", "nonmass", "rim"]
 
 LEAST_CRUMB_MM3 = 1.0
-LOOSE_MM, MARGIN_LOOSER = 3.0, 1.0
+LOOSE_MM, MARGIN_LOOSER = 3.0, 1.2
 """Over this depth a lesion's edge is loose, interspersed with what it grows into (in SD of the texture that says
 where)."""
-LEFT_IN_SLOW = 0.3
-"""Of slow parts, gland and fat that the tumour has grown around."""
-SOFT_MM, SOFT_EDGE = 3.5, 0.45
+LEFT_IN_SLOW, LEFT_IN_MIDST, MIDST = 0.2, 0.45, 1.0
+"""Of slow parts, gland and fat that the tumour has grown around; more in their midst, so far (in SD) beyond the
+limit of the texture that says where."""
+ISLAND_EDGE = 1.5
+"""Over this much of the texture that says where (in SD) a lesion passes into a slow part."""
+SOFT_MM, SOFT_EDGE = 3.5, 0.57
 """At its surface this much of a lesion is tumour, rising to all of it over this depth."""
 MARGIN_MM = 2.5
 """Lesions stay this far below the skin and above the chest wall."""
@@ -169,8 +172,8 @@ def _filled(grid: Grid, own: Slices, lesion: Lesion, focus: Focus, body_depth: F
         inside *= step(frame.y - chest_y_mm(frame.x, frame.z), width)
     share = averaged(inside, factors)
     faded = _without_crumbs(share, LEAST_CRUMB_MM3 / grid.voxel_volume_mm3, focus.crumbs_mm3 / grid.voxel_volume_mm3)
-    islands = _islands(frame, lesion, depth)
-    tumour = averaged(inside * dense * (1 - np.float32(LEFT_IN_SLOW) * islands), factors)
+    islands, left = _islands(frame, lesion, depth)
+    tumour = averaged(inside * dense * (1 - left), factors)
     core = averaged(inside * step(depth - focus.rim_mm, 4.0), factors) if focus.rim_mm is not None else 0 * share
     tumour = np.maximum(tumour, core) * faded
     slow, below = averaged(islands, factors), averaged(np.maximum(depth, 0), factors)
@@ -192,11 +195,13 @@ def _without_crumbs(share: Float, least_voxels: float, most_voxels: float) -> Fl
     return factor
 
 
-def _islands(frame: Frame, lesion: Lesion, depth: Float) -> Float:
-    """Share of slow parts, more of them near the surface; as if the lesion were everywhere."""
+def _islands(frame: Frame, lesion: Lesion, depth: Float) -> tuple[Float, Float]:
+    """Share of slow parts, more of them near the surface, and of gland and fat in them, as if all were lesion."""
     level = np.float32(special.ndtri(1 - max(lesion.spared, 0.01)))
     level = level - np.float32(MARGIN_LOOSER) * np.clip(1 - depth / np.float32(LOOSE_MM), 0, 1)
-    return step(lesion.islands.on(frame) - level, 1.5)
+    beyond = lesion.islands.on(frame) - level
+    slow, more = step(beyond, ISLAND_EDGE), np.float32(LEFT_IN_MIDST - LEFT_IN_SLOW)
+    return slow, np.float32(LEFT_IN_SLOW) * slow + more * step(beyond - np.float32(MIDST), 1.0)
 
 
 def _ball_depth(frame: Frame, ball: Ball) -> Float:

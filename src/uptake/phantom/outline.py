@@ -49,7 +49,7 @@ def draw_breast(side: int, rng: np.random.Generator) -> Breast:
     density = float(np.clip(rng.beta(1.2, 2.6), 0.02, 0.98) * 0.5 + 0.1)
     pointed = float(np.clip(rng.normal(1.85, 0.35), 1.25, 2.6))
     droop, overhang = rng.uniform(-8, 24), float(rng.random())
-    return Breast(centre, half_axes, pointed, droop, overhang, density, rng.uniform(1.5, 2.8))
+    return Breast(centre, half_axes, pointed, droop, overhang, density, rng.uniform(1.6, 3.3))
 
 
 def chest_y_mm(x: Any, z: Any = 0.0) -> Any:  # noqa: ANN401 (arrays and numbers alike)

@@ -19,7 +19,8 @@ Index = npt.NDArray[np.intp]
 
 RIM_MM = 7.0
 """Over this depth the perfusion of a lesion's edge falls to that of its inside."""
-SLOW = 0.35
+HOT_SD = np.float32(2)
+SLOW = 0.45
 """Ktrans of a lesion's slow parts over that of the others."""
 
 
@@ -96,6 +97,8 @@ def _voxels(kinetics: Kinetics, logs: _Logs, where: Index, rim: Float | None) ->
     spread = kinetics.spread
     signal = np.float32(kinetics.signal) * _lognormal(logs.signal, where, spread[0])
     ktrans = np.float32(kinetics.ktrans) * _lognormal(logs.ktrans, where, spread[1], kinetics.upwards)
+    if kinetics.hot:
+        ktrans *= np.exp(np.float32(kinetics.hot) * np.clip(logs.ktrans[where] - HOT_SD, 0, 2))
     kep = np.float32(kinetics.kep) * _lognormal(logs.kep, where, spread[2])
     if rim is not None:
         # The growing edge is better perfused than the inside.

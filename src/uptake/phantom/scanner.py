@@ -118,13 +118,13 @@ def saturation(frame: Frame, band: Band | None) -> Float:
 def draw_elements(middle_mm: tuple[float, float, float], reach_mm: float, rng: np.random.Generator) -> Elements:
     """Two elements above and below the breast's middle: brighter towards them, darker towards the chest."""
     x, y, z = middle_mm
-    away = rng.uniform(1.3, 1.7) * reach_mm
+    away = rng.uniform(1.9, 3.0) * reach_mm
     tilt, forward = rng.uniform(-15, 15), rng.uniform(15, 45)
     above, below = (x + tilt, y + forward, z + away), (x - tilt, y + forward, z - away)
     linear, square = rng.uniform(-0.05, 0.05, 3), rng.uniform(-0.04, 0.04, 3)
     return Elements(
         (above, below),
-        rng.uniform(125, 175),
+        rng.uniform(190, 290),
         middle_mm,
         reach_mm,
         (linear[0], linear[1], linear[2]),

@@ -47,6 +47,7 @@ class Kinetics:
     signal: before contrast, gland is 1. ktrans, kep: per minute. vp: fraction. delay_s: after the bolus arrives at
     the breast. spread: SD over the voxels of the logarithm of signal, Ktrans and kep. inert: part of the signal that
     takes up nothing (lipid that suppression left over). upwards: how much less Ktrans spreads up than down.
+    hot: how fast its logarithm rises where its texture is above 2 SD (one voxel in forty), per SD.
     """
 
     signal: float
@@ -57,6 +58,7 @@ class Kinetics:
     spread: tuple[float, float, float] = (0.0, 0.0, 0.0)
     inert: float = 0.0
     upwards: float = 1.0
+    hot: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -85,14 +87,15 @@ def draw_patient(background: Background | Literal["any"], rng: np.random.Generat
         float(0.26 * np.exp(0.14 * rng.standard_normal())),
         float(uniform(0.005, 0.03)),
         3.0,
-        (0.1, 0.5, 0.48),
+        (0.06, 0.37, 0.48),
         upwards=0.25,
+        hot=0.5,
     )
     skin = Kinetics(float(uniform(0.5, 0.95)), float(uniform(0.006, 0.014)), 0.1, 0.02, 8.0, (0.22, 0.3, 0.0))
     muscle = Kinetics(float(uniform(0.45, 0.6)), float(uniform(0.012, 0.025)), 0.15, 0.015, 7.0, (0.1, 0.2, 0.0))
-    fat = Kinetics(float(uniform(0.14, 0.2)), float(uniform(0.012, 0.03)), 0.12, 0.01, 10.0, (0.12, 0.3, 0.0))
+    fat = Kinetics(float(uniform(0.09, 0.17)), float(uniform(0.012, 0.03)), 0.12, 0.01, 10.0, (0.12, 0.3, 0.0))
     node = Kinetics(float(uniform(0.7, 0.95)), float(uniform(0.05, 0.12)), float(uniform(0.2, 0.4)), 0.03, 6.0)
-    core = replace(tumour, signal=float(uniform(0.6, 0.95)), ktrans=float(uniform(0.0005, 0.02)), kep=0.05, vp=0.001)
+    core = replace(tumour, signal=float(uniform(0.6, 0.95)), ktrans=float(uniform(0.0005, 0.02)), kep=0.05, hot=0)
     inert = float(uniform(0.45, 0.6))
     tissues = {
         Tissue.FAT: replace(fat, inert=inert),
@@ -106,6 +109,6 @@ def draw_patient(background: Background | Literal["any"], rng: np.random.Generat
         Tissue.NODE: node,
         Tissue.VESSEL: Kinetics(float(uniform(0.4, 0.7)), 1e-4, 0.1, float(uniform(0.3, 0.5)), 0.0),
         Tissue.LESION: tumour,
-        Tissue.CORE: replace(core, spread=(0.08, 0.5, 0.2)),
+        Tissue.CORE: replace(core, vp=0.001, spread=(0.08, 0.5, 0.2)),
     }
-    return Patient(tissues, level, float(np.exp(0.05 * rng.standard_normal())), float(uniform(0.5, 1.0)))
+    return Patient(tissues, level, float(np.exp(0.05 * rng.standard_normal())), float(uniform(0.67, 1.0)))

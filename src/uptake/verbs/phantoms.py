@@ -17,6 +17,7 @@ from uptake.io.phantoms import (
     write_phantom_case,
     write_truth_table,
 )
+from uptake.io.store import locked
 from uptake.io.truth import Truth
 from uptake.phantom import DEFECTS, PhantomSettings
 from uptake.pipeline import executors
@@ -65,17 +66,19 @@ def phantom(  # noqa: PLR0913 (what a user may ask for)
     defects: of `uptake.phantom.DEFECTS` and `uptake.io.habits.FILE_DEFECTS`. habits: of `uptake.io.habits.HABITS`.
     jobs: processes; None: as many as cores and memory allow; the bytes are the same for any number, and on a cluster.
     dry_run: write nothing. Gives the case ids. Cases that are complete are kept, so a call that was killed goes on.
-    Raises SettingsError for settings that make no sense, Refusal NO_SPACE for a folder that holds anything else.
+    Raises SettingsError for settings that make no sense, Refusal NO_SPACE for a folder that holds anything else,
+    CohortError where another call writes phantoms into it.
     """
     folder = Path(to)
     choice = {"vendor": vendor, "view": view, "field": float(field), "snr": float(snr), "motion": float(motion)}
     plan = {"seed": seed, **choice, "defects": sorted(defects), "habits": list(habits), "size": size}
     tasks = _tasks(folder, phantom_cases(cases, seed), plan)
-    if dry_run:
-        check_folder(folder, plan)
-    else:
-        begin(folder, plan)
-        write_truth_table(folder, _made(tasks, jobs, scheduler, on_event))
+    # Before the lock, which leaves a file: a folder of somebody else stays as it is.
+    check_folder(folder, plan)
+    if not dry_run:
+        with locked(folder):
+            begin(folder, plan)
+            write_truth_table(folder, _made(tasks, jobs, scheduler, on_event))
     return [task.case_id for task in tasks]
 
 
