@@ -31,7 +31,7 @@ FEWEST_VOXELS = 4
 RASTER_MM, SMOOTHING_MM = (5.0, 3.5, 2.5), (2.0, 1.0, 0.7)
 """mm. Distance of the places that are compared, and the SD of the Gaussian, at the coarsest to the finest mesh.
 
-Half as much again at the two finer ones leaves a dense gland 0.1 mm further from its place.
+Half as much again at the two finer ones leaves a dense gland up to 0.1 mm further from its place.
 """
 
 RIGID_STEPS, SPLINE_STEPS = 40, 60
@@ -40,7 +40,7 @@ RIGID_STEPS, SPLINE_STEPS = 40, 60
 STIFFNESS = 5e-4
 """Weight of the mesh's mean squared second difference (mm2) against the mutual information (nats).
 
-Eight times that does not let a spline of 3 mm bend as it must; half of it shrinks what enhances.
+Eight times that does not let a spline of 3 mm bend as it must; half of it shrinks what enhances more.
 """
 
 
