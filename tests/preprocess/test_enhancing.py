@@ -26,3 +26,17 @@ def test_only_what_rises_above_the_body_is_left_out_and_only_where_voxels_are_fi
     assert found[9:15, 9:15, 9:15].all() == seen
     assert not found[:4].any()
     assert not found[-4:].any()
+
+
+def test_of_a_gland_that_enhances_all_over_only_the_brightest_part_is_left_out() -> None:
+    grid = Grid((24, 24, 24), np.diag([2.0] * 3 + [1.0]))
+    before = np.full(grid.shape, 100.0)
+    rise = np.zeros(24)
+    rise[-10:] = np.linspace(0.2, 0.45, 10)  # 42 % of the places, all above the threshold
+    fixed, moving = Volume(before, grid), Volume(np.exp(rise) * before, grid)
+    mask = np.ones(grid.shape, bool)
+    samples = Samples.of(fixed, moving, mask, 2.0, 1.0, 32)
+    found = Rise.of(fixed, moving, mask).shows(samples, np.zeros_like(samples.points_mm)).reshape(grid.shape)
+    assert found[..., -2:].all()
+    assert not found[..., -10:-5].any()
+    assert found.mean() <= 1 / 8 + 2 / 24  # and the neighbours

@@ -23,8 +23,11 @@ Mask = npt.NDArray[np.bool_]
 RISE = 0.12
 """Log ratio of the phases above that of the whole body from which a place counts as enhancing: about 13 %."""
 
-MOST = 0.25
-"""Of the places, which may count as enhancing: the brightest, where more do (before their neighbours are added)."""
+MOST = 0.12
+"""Of the places, which may count as enhancing: the brightest, where more do (before their neighbours are added).
+
+A dense gland that enhances all over must not be left out whole, or nothing tells how it moved.
+"""
 
 COARSEST_MM = 4.8
 """mm. With places further apart, one more all around a large tumour leaves too little to follow."""
