@@ -9,15 +9,16 @@ PYTHON is the interpreter of an environment that holds the peer; one that is not
 
 FOLDER gets the phantoms, the cohort (harmonised at 2 mm), the folds that all methods have, and every trained network;
 called again, what is there is not done again. Every method trains one network in each of the first --networks inner
-folds of every outer fold: on the same cases, with the same validation cases, in the same time. A first run of an
-epoch or two says how long one takes, and the budget how many of them there are; so no clock decides when a training
-ends. --clock processor counts processor time per thread: what a free machine would take, on one that is not free.
+folds of every outer fold, or in as many as its own setting `networks` says, in --minutes for all of them together: on
+the same folds, in the same time. A first run of an epoch or two says how long one takes, and the budget how many of
+them there are; so no clock decides when a training ends. --clock processor counts processor time per thread: what a
+free machine would take, on one that is not free.
 The mean probability of an outer fold's networks, thresholded and cleaned in the same way for all inside the VOI that
 the study records (the FTV rule counts nowhere else), is judged by `uptake.cohort.judging` on cases that none of them
 saw. Printed are tables in Markdown.
 
-On two cores, an hour in all: --cases 24 --outer 3 --networks 1 --minutes 6 --at-once 2. With a GPU: --cases 100
---outer 5 --networks 2 --minutes 60 --device cuda --threads 16, and --paper filters=30 --gandlf-set filters=30.
+On two cores, an hour in all: --cases 24 --outer 3 --minutes 6 --at-once 2. With a GPU: --cases 100 --outer 5
+--minutes 120 --networks 2 --device cuda --threads 16, and --paper filters=30 --gandlf-set filters=30.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ BASELINE, BASELINE_FILE = "FTV (PE rule)", "masks/ftv_pe.nii.gz"
 PACE_EPOCHS = {"ours": 2, "paper": 1, "gandlf": 1, "nnunet": 1}
 """Of the run that says how long an epoch takes: the first one of a fast method is mostly start."""
 SETTINGS: dict[str, dict[str, Any]] = {
-    "ours": {"filters": 8, "rate": 0.003},
+    "ours": {"filters": 8, "rate": 0.003, "networks": 3},
     "paper": {"filters": 8, "bfloat16": True},
     "gandlf": {"filters": 8, "precision": "bf16-mixed"},
     "nnunet": {"memory": 1.0, "mirror": False},
@@ -111,7 +112,7 @@ def _asked() -> argparse.Namespace:
     parser.add_argument("--outer", type=int, default=3)
     parser.add_argument("--inner", type=int, default=3)
     parser.add_argument("--networks", type=int, default=1, help="of each outer fold: its first so many inner folds")
-    parser.add_argument("--minutes", type=float, default=6.0, help="of training, for every network")
+    parser.add_argument("--minutes", type=float, default=6.0, help="of training, for every method and outer fold")
     parser.add_argument("--clock", choices=("wall", "processor"), default="wall")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--at-once", type=int, default=2)
@@ -150,6 +151,7 @@ def planned(method: str, folds: Folds, folder: Path, asked: argparse.Namespace, 
     """A job for every network of a method, with as many epochs as the budget holds."""
     settings = SETTINGS[method] | dict(_setting(text) for text in getattr(asked, f"{method}_set"))
     patches = int(settings.pop("patches_per_case", PATCHES[method]))
+    networks = min(int(settings.pop("networks", asked.networks)), len(folds.outer[0].inner))
     jobs = [
         Job(
             method,
@@ -168,12 +170,12 @@ def planned(method: str, folds: Folds, folder: Path, asked: argparse.Namespace, 
             settings,
         )
         for outer, fold in enumerate(folds.outer)
-        for place, inner in enumerate(fold.inner[: asked.networks])
+        for place, inner in enumerate(fold.inner[:networks])
     ]
     if method == "nnunet":
         _prepare_nnunet(folds, folder, jobs[0], python)
     pace = replace(jobs[0], folder=str(folder / method / "pace"), epochs=PACE_EPOCHS[method], test=[])
-    epochs = epochs_within(finished(pace, python), 60 * asked.minutes, asked.clock, asked.threads)
+    epochs = epochs_within(finished(pace, python), 60 * asked.minutes / networks, asked.clock, asked.threads)
     return [replace(job, epochs=epochs) for job in jobs]
 
 
@@ -252,15 +254,17 @@ def show(rows: Sequence[Judged], trained: Sequence[Trained], methods: Sequence[s
     """The tables: what every method reached, what it took, and how it differs from ours."""
     cases = len({row.case_id for row in rows})
     print(
-        f"{cases} phantoms ({asked.size}, SNR {asked.snr:g}, seed {asked.seed}, 2 mm), {asked.outer} outer folds of "
-        f"{asked.networks} network(s), {asked.minutes:g} minutes of {asked.clock} time a network on {asked.threads} "
-        f"thread(s), {asked.device}.\n"
+        f"{cases} phantoms ({asked.size}, SNR {asked.snr:g}, seed {asked.seed}, 2 mm), {asked.outer} outer folds, "
+        f"{asked.minutes:g} minutes of {asked.clock} time for each and method on {asked.threads} thread(s), "
+        f"{asked.device}.\n"
     )
     print("| method | Dice | HD95 mm | surface Dice 2 mm | volume bias % | detected |\n|---|---|---|---|---|---|")
     for line in figures(rows, {}):
         print(figure_line(line))
-    print("\n| method | parameters | patch | epochs | patches/s | of 48³ voxels/s | min wall | min processor |")
-    print("|---|---|---|---|---|---|---|---|")
+    print(
+        "\n| method | networks | parameters | patch | epochs | patches/s | of 48³ voxels/s | min wall | min processor |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|")
     for method in methods:
         print(cost_line(NAMES[method], [n.done for n in trained if n.method == method], asked.threads))
     print("\n| difference in Dice, case by case | median | p (Wilcoxon) |\n|---|---|---|")
@@ -291,8 +295,9 @@ def cost_line(name: str, done: Sequence[Done], threads: int) -> str:
     edge = " x ".join(str(n) for n in done[0].patch)
     epochs, size = sorted({d.epochs for d in done}), done[0].parameters / 1e6
     return (
-        f"| {name} | {size:.1f} M | {edge} | {', '.join(map(str, epochs))} | {patches * threads / processor:.2f} | "
-        f"{voxels * threads / 48**3 / processor:.2f} | {wall / 60 / len(done):.1f} | {processor / 60 / len(done):.1f} |"
+        f"| {name} | {len(done)} | {size:.1f} M | {edge} | {', '.join(map(str, epochs))} | "
+        f"{patches * threads / processor:.2f} | {voxels * threads / 48**3 / processor:.2f} | "
+        f"{wall / 60:.1f} | {processor / 60:.1f} |"
     )
 
 

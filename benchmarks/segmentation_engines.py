@@ -188,7 +188,7 @@ def _watch(kind: type, method: str, clock: Clock) -> None:
 
 
 def _gandlf_settings(job: Job) -> dict[str, Any]:
-    """What `gandlf run` reads from its YAML file. The step of the triangle is a third of the epochs; its default is flat."""
+    """What `gandlf run` reads from its YAML file. The triangle's step is a third of the epochs; its default is flat."""
     return {
         "version": {"minimum": "0.1.5", "maximum": "0.1.5"},
         "problem_type": "segmentation",

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 import pytest
 
@@ -60,7 +61,7 @@ def test_a_budget_holds_as_many_epochs_as_the_last_measured_one_fits_into_it(
 def test_patches_of_another_size_are_compared_by_their_voxels(script: ModuleType, engines: ModuleType) -> None:
     done = engines.Done("nnunet", 1, 6, [96, 48, 48], 2_000_000, 60.0, 3.0, [(60.0, 3.0)])
     line = script.cost_line("peer", [done], threads=1)
-    assert line == "| peer | 2.0 M | 96 x 48 x 48 | 1 | 2.00 | 4.00 | 1.0 | 0.1 |"
+    assert line == "| peer | 1 | 2.0 M | 96 x 48 x 48 | 1 | 2.00 | 4.00 | 1.0 | 0.1 |"
 
 
 def test_gandlf_reads_three_channels_and_a_label_of_every_case(engines: ModuleType, tmp_path: Path) -> None:
@@ -69,6 +70,15 @@ def test_gandlf_reads_three_channels_and_a_label_of_every_case(engines: ModuleTy
     assert lines[0] == "SubjectID,Channel_0,Channel_1,Channel_2,Label"
     images, labels = tmp_path / "data/images", tmp_path / "data/labels"
     assert lines[2].split(",") == ["B", *(str(images / f"B_000{n}.nii.gz") for n in range(3)), f"{labels}/B.nii.gz"]
+
+
+def test_gandlf_s_patch_fits_the_smallest_image_and_halves_four_times(engines: ModuleType, tmp_path: Path) -> None:
+    job = _job(engines, tmp_path, train=["A", "B"], patch=48)
+    for name, shape in (("A", (90, 100, 60)), ("B", (100, 90, 45))):
+        path = tmp_path / f"data/labels/{name}.nii.gz"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        nib.save(nib.Nifti1Image(np.zeros(shape, np.uint8), np.eye(4)), path)
+    assert engines.gandlf_patch(job) == [48, 48, 32]
 
 
 def test_masks_of_all_methods_are_made_in_one_way_from_probabilities(script: ModuleType) -> None:
@@ -103,7 +113,7 @@ def test_the_tables_name_what_was_judged_and_a_second_call_trains_nothing(
     monkeypatch.setattr(script, "prepared", lambda folder, asked: open_cohort(folder / "cohort"))
     monkeypatch.setattr(script, "_run", here)
     asked = ["segmentation.py", str(tmp_path), "--methods", "ours", "gandlf", "--patch", "32", "--minutes", "0.001"]
-    monkeypatch.setattr(sys, "argv", [*asked, "--outer", "2", "--at-once", "1", "--ours", *SMALL])
+    monkeypatch.setattr(sys, "argv", [*asked, "--outer", "2", "--at-once", "1", "--ours", *SMALL, "networks=1"])
     script.main()
     said = capsys.readouterr().out
     assert trained == ["pace", "0-0", "1-0"]
