@@ -194,7 +194,6 @@ def _gandlf_settings(job: Job) -> dict[str, Any]:
         "problem_type": "segmentation",
         "modality": "rad",
         "accelerator": "cpu" if job.device == "cpu" else "gpu",
-        "precision": job.settings.get("precision", "32"),
         "model": {
             "dimension": 3,
             "architecture": "resunet",

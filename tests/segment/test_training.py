@@ -228,26 +228,6 @@ def test_a_fold_trains_on_a_gpu_with_mixed_precision(torch: Any, fold: Fold, sma
     assert train_fold(task).refusal is None
 
 
-def test_bfloat16_on_the_cpu_is_used_while_a_network_learns_and_its_weights_stay_float32(
-    torch: Any, fold: Fold, small: Recipe, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen = set()
-
-    def watched(logits: Any, label: Any) -> Any:
-        seen.add(logits.dtype)
-        return torch.nn.functional.cross_entropy(logits.float(), label.long())
-
-    monkeypatch.setattr(training, "loss_of", lambda *_: watched)
-    one = dataclasses.replace(small, epochs=1)
-    plain, mixed = fold("plain", one), fold("mixed", dataclasses.replace(one, bfloat16=True))
-    fitted(plain, "cpu")
-    assert seen == {torch.float32}
-    progress = fitted(mixed, "cpu")
-    assert torch.bfloat16 in seen
-    assert {tensor.dtype for tensor in progress.model.values()} == {torch.float32}
-    assert progress.rows[0].train_loss == pytest.approx(read_progress(plain.folder).rows[0].train_loss, rel=0.05)  # type: ignore[union-attr]
-
-
 def test_refusals_are_raised_by_what_is_called_from_python(torch: Any, fold: Fold, small: Recipe) -> None:
     with pytest.raises(Refusal, match="no number"):
         fitted(fold(recipe=dataclasses.replace(small, optimiser="sgd", rate=1e30, schedule="constant")), "cpu")

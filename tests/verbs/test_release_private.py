@@ -62,14 +62,17 @@ def private(phantoms: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def every_byte(root: Path) -> bytes:
-    """Names and contents of all files, packed ones unpacked, in lower case."""
+    """Names and contents of all files, packed ones unpacked, in lower case, but for UIDs of the release's own.
+
+    Those are random numbers of 39 digits, which may hold any six of them.
+    """
     parts = []
     for path in sorted(root.rglob("*")):
         parts.append(path.relative_to(root).as_posix().encode())
         if path.is_file():
             data = path.read_bytes()
             parts += [data, gzip.decompress(data)] if path.suffix == ".gz" else [data]
-    return b"\n".join(parts).lower()
+    return re.sub(rb"2\.25\.\d+", b"", b"\n".join(parts)).lower()
 
 
 def test_a_source_that_says_who_it_is_gets_pseudonyms_and_nothing_of_it_is_left(private: Path) -> None:

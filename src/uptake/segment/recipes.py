@@ -78,9 +78,6 @@ class Recipe:
     overlap: Annotated[float, "share of a patch that neighbouring windows have in common at inference"] = 0.5
     weighting: Annotated[Literal["gaussian", "constant"], "how overlapping windows are averaged"] = "gaussian"
     amp: Annotated[bool, "mixed precision where there is a GPU"] = True
-    bfloat16: Annotated[
-        bool, "mixed precision on a CPU; twice as fast where it multiplies bfloat16 (avx512_bf16, amx), slow elsewhere"
-    ] = False
     seed: Annotated[int, "of weights, patches and augmentation"] = 0
 
     def __post_init__(self) -> None:

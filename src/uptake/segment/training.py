@@ -167,9 +167,8 @@ class _Fold:
         if device.type == "cpu":  # a third faster there; the weights are the same numbers
             self.network.to(memory_format=torch.channels_last_3d)
         self.optimiser = _optimiser(self.network, task.recipe)
-        on_gpu = device.type == "cuda"
-        self.mixed = task.recipe.amp if on_gpu else task.recipe.bfloat16
-        self.scaler = torch.amp.GradScaler(device.type, enabled=self.mixed and on_gpu)  # bfloat16 needs no scale
+        self.mixed = task.recipe.amp and device.type == "cuda"
+        self.scaler = torch.amp.GradScaler(device.type, enabled=self.mixed)
         lesion = sum(len(case.lesion) for case in task.train)
         if not lesion:
             raise _nothing_to_learn(task)
