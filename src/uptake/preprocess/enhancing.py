@@ -20,8 +20,8 @@ Float32 = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
-RISE = 0.12
-"""Log ratio of the phases above that of the whole body from which a place counts as enhancing: about 13 %."""
+RISE = 0.08
+"""Log ratio of the phases above that of the whole body from which a place counts as enhancing: about 8 %."""
 
 MOST = 0.12
 """Of the places, which may count as enhancing: the brightest, where more do (before their neighbours are added).
