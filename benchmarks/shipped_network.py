@@ -70,7 +70,7 @@ contrast and enhancement of every tissue, fat suppression or none, timing, coils
 bright spots, field of view. Settings and commands: `benchmarks/shipped_network.toml` and `.py`. The phantoms tested
 here are shown varied in the same way, and once as they are with noise; neither says anything of patients."""
 TRIED = (
-    "Predicted once while it trained and once after; nothing was trained, chosen or tuned on them. "
+    "Predicted once, after the training; nothing was trained, chosen or tuned on them. "
     "The FTV is the rule's."
 )
 VARY = Vary(**SETTINGS["vary"])
