@@ -16,12 +16,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import SimpleITK as sitk  # noqa: N813
 from one_study import process, unpacked
 
 from uptake.io.dicom.read import read_study
@@ -64,6 +64,8 @@ def phantom(kind: str, shape: tuple[int, ...], seed: int) -> tuple[Array, Array,
 
 def simpleitk_recipe(image: Array, mask: Array) -> Array:
     """N4 as it is usually scripted: shrink by 4, 4 levels of 50, the field at full resolution."""
+    import SimpleITK as sitk  # noqa: N813 (here, for the processes of `--ours` do without it)
+
     whole = sitk.GetImageFromArray(np.ascontiguousarray(image.T))
     inside = sitk.GetImageFromArray(np.ascontiguousarray(mask.T).astype(np.uint8))
     n4 = sitk.N4BiasFieldCorrectionImageFilter()
@@ -73,8 +75,11 @@ def simpleitk_recipe(image: Array, mask: Array) -> Array:
     return np.exp(sitk.GetArrayFromImage(n4.GetLogBiasFieldAsImage(whole)).T)
 
 
-def simpleitk_resample(image: Array, interpolator: int) -> Array:
+def simpleitk_resample(image: Array, interpolation: Interpolation) -> Array:
     """To 1 mm, first voxel centre kept."""
+    import SimpleITK as sitk  # noqa: N813
+
+    interpolator = sitk.sitkLinear if interpolation == "linear" else sitk.sitkBSpline
     whole = sitk.GetImageFromArray(np.ascontiguousarray(image.T))
     whole.SetSpacing(SPACING)
     size = [int(np.floor(n * s + 0.5)) for n, s in zip(image.shape, SPACING, strict=True)]
@@ -128,14 +133,14 @@ def compare(shape: tuple[int, ...], kind: str, fields: int, runs: int) -> None:
     )
 
 
-def compare_resampling(shape: tuple[int, ...], interpolation: Interpolation, interpolator: int, runs: int) -> None:
+def compare_resampling(shape: tuple[int, ...], interpolation: Interpolation, runs: int) -> None:
     """Print one line."""
     image = np.asfortranarray(phantom("sine", shape, 0)[0])  # the memory order of what is read from files
     seconds: dict[str, list[float]] = {"uptake": [], "SimpleITK": []}
     for _ in range(runs):
         took, ours = timed(partial(our_resample, image, interpolation))
         seconds["uptake"].append(took)
-        took, theirs = timed(partial(simpleitk_resample, image, interpolator))
+        took, theirs = timed(partial(simpleitk_resample, image, interpolation))
         seconds["SimpleITK"].append(took)
     largest = np.abs(ours - theirs).max() / np.abs(theirs).max()
     print(
@@ -164,13 +169,17 @@ def compare_study(study: Path, runs: int) -> None:
 
 
 def ours_from_dicom(dicom: Path, out: Path) -> None:
-    """What the plain script does, with uptake: native phases and harmonised ones as NIfTI."""
-    (source,) = scan([dicom]).studies
-    study = read_study(source, "case")
-    made = harmonise(study, estimate_fields(study)).study
-    for name, images in (("native", study), ("harmonised", made)):
-        for n, volume in enumerate(images.volumes):
-            write_volume(volume, out / name / f"case_{n:04d}.nii.gz")
+    """What the plain script does, with uptake on two cores: native phases and harmonised ones as NIfTI."""
+    with ThreadPoolExecutor(2) as pool:
+        (source,) = scan([dicom]).studies
+        study = read_study(source, "case")
+        files = [out / "native" / f"case_{n:04d}.nii.gz" for n in range(len(study.phases))]
+        written = [pool.submit(write_volume, *one) for one in zip(study.volumes, files, strict=True)]
+        made = harmonise(study, estimate_fields(study)).study
+        files = [out / "harmonised" / file.name for file in files]
+        written += [pool.submit(write_volume, *one) for one in zip(made.volumes, files, strict=True)]
+        for file in written:
+            file.result()
 
 
 def main() -> None:
@@ -186,8 +195,8 @@ def main() -> None:
     if given.fields:
         for kind in given.kinds:
             compare(shape, kind, given.fields, given.runs)
-    compare_resampling(shape, "linear", sitk.sitkLinear, given.runs)
-    compare_resampling(shape, "bspline", sitk.sitkBSpline, given.runs)
+    compare_resampling(shape, "linear", given.runs)
+    compare_resampling(shape, "bspline", given.runs)
     for study in given.studies:
         compare_study(study, given.runs)
 

@@ -69,10 +69,7 @@ blocks of 2 mm, and each shown several times as other scanners and patients migh
 contrast and enhancement of every tissue, fat suppression or none, timing, coils, resolution, noise, motion, ghosts,
 bright spots, field of view. Settings and commands: `benchmarks/shipped_network.toml` and `.py`. The phantoms tested
 here are shown varied in the same way, and once as they are with noise; neither says anything of patients."""
-TRIED = (
-    "Predicted once, after the training; nothing was trained, chosen or tuned on them. "
-    "The FTV is the rule's."
-)
+TRIED = "Predicted once, after the training; nothing was trained, chosen or tuned on them. The FTV is the rule's."
 VARY = Vary(**SETTINGS["vary"])
 
 
