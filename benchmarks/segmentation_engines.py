@@ -209,7 +209,7 @@ def _gandlf_settings(job: Job) -> dict[str, Any]:
         "q_samples_per_volume": job.patches,
         "q_max_length": 100,
         "q_num_workers": 0,
-        "batch_size": 1,
+        "batch_size": job.settings.get("batch", 1),
         "loss_function": "dc",
         "metrics": ["dice"],
         "optimizer": {"type": "sgd", "momentum": 0.9, "weight_decay": 0, "nesterov": False},
