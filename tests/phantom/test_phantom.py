@@ -67,6 +67,14 @@ def test_the_noise_has_the_asked_level_in_gland_before_contrast(view: str, snr: 
     assert clean.mean() / made.sigma == pytest.approx(snr, rel=0.15)
 
 
+def test_a_breast_whose_gland_fills_no_voxel_has_noise_by_the_fullest() -> None:
+    made = small(seed=27140135, vendor="ge", snr=20.0)
+    pre, clean = made.study.volumes[0].array, made.clean.volumes[0].array
+    bright = clean > 10 * made.sigma
+    assert (pre - clean)[bright].std() == pytest.approx(made.sigma, rel=0.1)
+    assert made.sigma < clean.max() / 20 < 10 * made.sigma
+
+
 def test_the_noise_differs_from_phase_to_phase(phantom: Phantom) -> None:
     one, two = (s.array - c.array for s, c in zip(phantom.study.volumes[:2], phantom.clean.volumes[:2], strict=True))
     gland = phantom.tissue.array == Tissue.GLAND

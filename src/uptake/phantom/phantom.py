@@ -139,8 +139,7 @@ def _made(seed: int, case_id: str, settings: PhantomSettings) -> Phantom:
     shading = coils(plan.frame, plan.elements)
     objects = _by_phase(rendered.moments, [len(phase) for phase in moments])
     clean = _scanned(objects, plan, shading)
-    gland = shares.tissues[Tissue.GLAND] >= 0.9
-    sigma = float(clean[0][gland].mean(dtype=np.float64)) / settings.snr
+    sigma = _signal(clean[0], shares.tissues[Tissue.GLAND]) / settings.snr
     truths = _truths(shares, rendered, shading)
     voi = _voi(grid, truths["lesion"])
     displacements = _displacements(seed, settings, plan)
@@ -230,6 +229,11 @@ def _displaced(
 ) -> list[list[Float]]:
     pairs = list(zip(objects, displacements, strict=True))[1:]
     return [list(objects[0]), *([movement.moved(one, plan.frame, d) for one in phase] for phase, d in pairs)]
+
+
+def _signal(clean: Float, gland: Float) -> float:
+    """Mean signal where it is gland that fills voxels, by 90 % or, in a fatty breast on a coarse grid, by the most."""
+    return float(clean[gland >= min(0.9, float(gland.max()))].mean(dtype=np.float64))
 
 
 def _noisy(images: Sequence[Float], shading: Coils, sigma: float, plan: _Plan, seed: int) -> list[Int16]:
