@@ -85,6 +85,8 @@ def test_a_model_has_its_folds_logs_figures_and_card(trained: Path) -> None:
     card = (folder / "card.md").read_text()
     for words in ("# Model small", "Wilcoxon", "GE Discovery", "never saw", "For research only", "phantoms' truth"):
         assert words in card
+    losses = [float(row["validation_loss"]) for row in read_csv(folder / "0-0/log.csv")]
+    assert f"| 0-0 | 2 | {1 + losses.index(min(losses))} | {min(losses):.4f} |" in card
     assert not (folder / "cache").exists()
 
 

@@ -73,7 +73,7 @@ def _folds(model: Model) -> str:
 def _members(model: Model) -> str:
     lines = ["| fold | epochs | best epoch | validation loss | validation Dice |", "|---|---|---|---|---|"]
     lines += [
-        f"| {m.name} | {m.epochs} | {m.best_epoch} | {m.validation_loss:.4f} | {m.validation_dice:.3f} |"
+        f"| {m.name} | {m.epochs} | {m.best_epoch + 1} | {m.validation_loss:.4f} | {m.validation_dice:.3f} |"
         for m in model.members
     ]
     return "\n".join(lines)
