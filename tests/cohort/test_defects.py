@@ -44,3 +44,7 @@ def test_a_flawless_phantom_passes(view: str, seed: int) -> None:
 @pytest.mark.parametrize("defect", CHECKS)
 def test_a_defect_is_found_by_its_check(defect: str) -> None:
     assert CHECKS[defect] in warnings(make(seed=3, size="small", defects=(defect,)))
+
+
+def test_a_large_void_is_found_beside_fat_that_is_dark() -> None:
+    assert "signal void" in warnings(make(seed=2, size="small", defects=("metal-void",)))
