@@ -51,7 +51,7 @@ def histograms_svg(real: Sequence[Measured], phantoms: Sequence[Measured]) -> st
     for row, name in enumerate(MAPS):
         for column, tissue in enumerate(TISSUES):
             key, limits = (name, tissue), LIMITS[name]
-            lines = [(study.samples[key], "#9a9a9a", 1.0) for study in phantoms]
+            lines = [(study.samples[key], "#9a9a9a", 1.0) for study in phantoms if key in study.samples]
             lines += [(study.samples[key], colour, 2.2) for study, colour in zip(real, COLOURS, strict=False)]
             curves = [(*_density(values, limits), colour, width) for values, colour, width in lines]
             parts.append(_panel(curves, limits, f"{name}, {tissue}", (column * 300, row * 200)))

@@ -9,12 +9,10 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-from uptake.phantom.anatomy import draw_surface
 from uptake.phantom.fields import region_of
 from uptake.phantom.foci import longest_diameter_mm, occupancy, spread
 from uptake.phantom.frames import frame_of, view_grid
-from uptake.phantom.lesion import draw_lesion
-from uptake.phantom.model import STV_REACH_MM, stream
+from uptake.phantom.model import STV_REACH_MM, draw_model, stream
 from uptake.phantom.outline import draw_breast
 from uptake.volume import Array
 
@@ -33,8 +31,8 @@ def lesion_size(seed: int) -> Size:
     side = int(rng.choice((-1, 1)))
     frame = frame_of(view_grid("sagittal", "full", side, rng, "ge"))
     breast = draw_breast(side, rng)
-    surface = draw_surface(region_of(frame, 12.0), (breast,), stream(seed, "anatomy"))
-    found = occupancy(frame.grid, draw_lesion(breast, "any", stream(seed, "lesion")), surface, STV_REACH_MM)
+    model = draw_model(seed, region_of(frame, 12.0), (breast,), 2.0, "any", "any")
+    found = occupancy(frame.grid, model.lesion, model.body.depth, STV_REACH_MM)
     stv, whole = (spread(part, found.where, frame.grid.shape) >= 0.5 for part in (found.stv, found.lesion))
     labels, number = ndimage.label(stv)
     sizes = np.bincount(labels.ravel())[1:] * frame.grid.voxel_volume_mm3

@@ -25,8 +25,9 @@ LEAST_LATE_PE = 15.0
 class Measured:
     """What was measured of one study.
 
-    samples: up to 20 000 values by (map, tissue). scalars: name -> number. spectrum: log10 of the mean power of the
-    pre-contrast slices by spatial frequency (cycles per voxel 0-0.5) along columns and rows, relative to the lowest.
+    samples: up to 20 000 values by (map, tissue), without those that a study has not: a lesion may leave no gland that
+    is far enough from it. scalars: name -> number. spectrum: log10 of the mean power of the pre-contrast slices by
+    spatial frequency (cycles per voxel 0-0.5) along columns and rows, relative to the lowest.
     """
 
     name: str
@@ -49,13 +50,16 @@ def measured(study: Study, name: str) -> Measured:
     field = estimate_fields(study, mask=breast.breast)[0]
     flat = corrected(pre, field)
     masks = _tissues(breast.breast, flat, maps.pe, ftv)
-    gland_level = float(np.median(flat.array[masks["gland"]]))
+    gland_level = float(np.median(flat.array[masks["gland"]])) if masks["gland"].any() else None
     late_pe = 100 * (late.array.astype(np.float64) - pre.array) / np.maximum(pre.array, 1)
     rng = np.random.default_rng(0)
     samples = {}
     for tissue, mask in masks.items():
         ser_mask = mask if tissue == "FTV" else mask & (late_pe >= LEAST_LATE_PE)
-        samples["intensity", tissue] = _some(flat.array[mask] / gland_level, rng)
+        if not mask.any():
+            continue
+        if gland_level is not None:
+            samples["intensity", tissue] = _some(flat.array[mask] / gland_level, rng)
         samples["PE %", tissue] = _some(maps.pe.array[mask], rng)
         samples["SER", tissue] = _some(np.clip(maps.ser.array[ser_mask], -1, 3), rng)
     scalars = {
@@ -95,12 +99,14 @@ def _bands(ser: Array) -> dict[str, float]:
 def _noise(pre: Volume, air: Array, gland: Array, posts: tuple[Volume, Volume], ftv: Array) -> dict[str, float]:
     """SNR in gland from the difference of the post-contrast phases; air's mean over SD and correlations."""
     early, late = (post.array.astype(np.float64) for post in posts)
-    difference = (late - early)[gland & ~ftv]
-    sd = 1.4826 * float(np.median(np.abs(difference - np.median(difference)))) / np.sqrt(2)
     inside = ndimage.binary_erosion(air, iterations=8)
     values = pre.array.astype(np.float64)
     mean, spread = float(values[inside].mean()), float(values[inside].std())
-    result = {"SNR in gland": float(np.median(pre.array[gland])) / max(sd, 1e-6), "air mean / SD": mean / spread}
+    result = {"air mean / SD": mean / spread}
+    difference = (late - early)[gland & ~ftv]
+    if difference.size:
+        sd = 1.4826 * float(np.median(np.abs(difference - np.median(difference)))) / np.sqrt(2)
+        result["SNR in gland"] = float(np.median(pre.array[gland])) / max(sd, 1e-6)
     for axis, name in enumerate(("columns", "rows", "slices")):
         one, two = (inside.take(range(a, inside.shape[axis] - 1 + a), axis) for a in (0, 1))
         both = one & two

@@ -34,6 +34,16 @@ def test_between_the_breasts_the_skin_covers_the_chest_by_eleven_millimetres() -
     assert float(depth_mm(*point(far, chest, 0.0), (ROUND,))[0]) == pytest.approx(11.0, abs=0.01)
 
 
+def test_breast_and_chest_meet_in_a_fold_below_and_pass_into_each_other_above() -> None:
+    """Where both surfaces are equally far, their union lies a quarter of the width over which they pass deeper."""
+    y, z = np.meshgrid(np.linspace(-30, 60, 361), np.linspace(-80, 80, 641), indexing="ij")
+    x = np.zeros_like(y)
+    breast, chest = breast_depth_mm(x, y, z, ROUND), depth_mm(x, y, z, ())
+    added = depth_mm(x, y, z, (ROUND,)) - np.maximum(breast, chest)
+    assert added[z > 40].max() == pytest.approx(6.0, abs=0.05)
+    assert added[z < -40].max() == pytest.approx(1.5, abs=0.05)
+
+
 def test_a_blob_is_deep_in_its_middle_and_ends_at_its_axes() -> None:
     blob = Blob((1.0, 2.0, 3.0), (5.0, 8.0, 10.0))
     assert blob.depth_mm(*point(1, 2, 3))[0] == pytest.approx(5)

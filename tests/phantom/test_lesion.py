@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from uptake.phantom.fields import Field
+from uptake.phantom.fields import Field, Region, random_field
 from uptake.phantom.foci import Ball, Focus, Lesion, longest_diameter_mm, occupancy, spread
 from uptake.phantom.lesion import KINDS, draw_lesion
-from uptake.phantom.outline import draw_breast
+from uptake.phantom.outline import chest_y_mm, draw_breast
 from uptake.phantom.tubes import Tube
 from uptake.volume import Grid
 
@@ -107,6 +107,40 @@ def test_the_skin_and_the_chest_cut_a_lesion_off() -> None:
     found = occupancy(GRID, lesion(ball((0, 20, 0), 12.0)), depth, 20.0)
     inside = np.argwhere(spread(found.lesion, found.where, GRID.shape) > 0.6)
     assert GRID.to_world(inside)[:, 0].max() <= 7.6
+
+
+def test_a_rough_lesion_does_not_end_at_the_chest_in_a_flat_face() -> None:
+    """A ball around a point of the chest wall: smooth, it ends at the wall; rough, here and there before it."""
+    rng = np.random.default_rng(3)
+    coarse = random_field(Region((-50, -50, -50), (50, 50, 50)), 8.0, rng)
+    middle = float(chest_y_mm(0.0, 0.0))
+    shapes = [Focus(ball((0.0, middle, 0.0), 16.0).balls, rough_mm=rough) for rough in ((0.0, 0.0), (2.0, 0.0))]
+    deep = Field(np.full((4, 4, 4), 60, dtype=np.float32), (-50.0, -50.0, -50.0), (30.0, 30.0, 30.0))
+    x, y, z = GRID.to_world(np.argwhere(np.ones(GRID.shape, dtype=bool))).T.reshape(3, *GRID.shape)
+    before = (y - chest_y_mm(x, z))[27:34, :, 13:18]
+    gaps = []
+    for shape in shapes:
+        found = occupancy(GRID, replace(lesion(shape), coarse=coarse), deep, 20.0)
+        inside = spread(found.lesion, found.where, GRID.shape) >= 0.5
+        gaps.append(np.where(inside[27:34, :, 13:18], before, np.inf).min(axis=1))
+    assert np.abs(gaps[0]).max() <= 2
+    assert np.ptp(gaps[1]) >= 3
+    assert gaps[1].min() >= -1
+
+
+def test_a_rough_lesion_reaches_out_along_the_walls_of_fat_lobules() -> None:
+    """On a wall (x > 0) its surface lies 0.9 x 2 mm farther out, in the midst of a lobule 1.9 x 2 mm farther in."""
+    walls = np.where(np.arange(8) < 4, 7.0, 0.0)[:, None, None] * np.ones((1, 4, 4))
+    field = Field(walls.astype(np.float32), (-70.0, -50.0, -50.0), (20.0, 30.0, 30.0))
+    rough = Focus(ball((0.0, 0.0, 0.0), 16.0).balls, rough_mm=(2.0, 0.0))
+    reach = []
+    for walls_mm in (None, field):
+        found = occupancy(GRID, replace(lesion(rough), walls_mm=walls_mm), None, 20.0)
+        along = spread(found.lesion, found.where, GRID.shape)[:, 24:26, 15].mean(axis=1)
+        x = GRID.to_world([(i, 24, 15) for i in range(60)])[:, 0]
+        reach.append((along[x < 0].sum() * 1.5, along[x > 0].sum() * 1.5))
+    assert reach[1][0] - reach[0][0] == pytest.approx(-3.8, abs=0.5)
+    assert reach[1][1] - reach[0][1] == pytest.approx(1.8, abs=0.5)
 
 
 def test_a_lesion_at_the_border_is_cut_off_there() -> None:

@@ -140,7 +140,7 @@ def test_the_three_phase_protocol_has_the_times_of_the_ge_studies(phantom: Phant
 def test_lesions_enhance_as_measured_on_real_studies() -> None:
     """Medians over patients of PE and SER inside the lesion, its core apart: 94 and 113 %, 0.88 and 1.13 in two."""
     pe, ser = [], []
-    for seed in range(10):
+    for seed in range(17):
         made = small(seed=seed)
         inside = (made.tissue.array == Tissue.LESION) & (made.stv_occupancy.array > 0.9)
         if inside.sum() < 30:
@@ -198,9 +198,9 @@ def test_transfer_constants_are_those_of_the_tissues() -> None:
     for share in (made.ve, made.vp):
         assert share.array.min() >= 0
         assert share.array.max() <= 1
-    assert made.vp.array[made.tissue.array == Tissue.VESSEL].size == 0 or (
-        np.median(made.vp.array[made.tissue.array == Tissue.VESSEL]) > 0.25
-    )
+    # A vessel that has the most of a voxel has a third of it or more, and is 0.3 to 0.5 plasma.
+    vessels = made.vp.array[made.tissue.array == Tissue.VESSEL]
+    assert vessels.size == 0 or np.median(vessels) > 0.1
 
 
 def test_the_noise_free_ftv_is_a_count_that_can_be_made_by_hand() -> None:

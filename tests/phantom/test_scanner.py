@@ -112,10 +112,17 @@ def test_the_bias_is_one_in_the_middle_and_falls_away_from_the_coils() -> None:
 
 def test_a_saturation_band_leaves_the_breast_alone() -> None:
     frame = frame_of(Grid((1, 41, 1), np.array([[5.0, 0, 0, 0], [0, 5, 0, -100], [0, 0, 5, 0], [0, 0, 0, 1]])))
-    left = saturation(frame, Band(y_mm=0.0, z_mm=0.0, slope=0.3, left=0.2))[0, :, 0]
+    left = saturation(frame, Band(y_mm=0.0, z_mm=0.0, slope=0.3, left=0.2, falls_mm=8.0))[0, :, 0]
     assert left[:19] == pytest.approx(0.2)
     assert left[22:] == pytest.approx(1)
     assert saturation(frame, None) == pytest.approx(1)
+
+
+def test_a_saturation_band_falls_as_wide_as_it_says() -> None:
+    """Over 20 mm around y = 0: a quarter of the way at -5, three quarters at 5."""
+    frame = frame_of(Grid((1, 41, 1), np.array([[5.0, 0, 0, 0], [0, 5, 0, -100], [0, 0, 5, 0], [0, 0, 0, 1]])))
+    left = saturation(frame, Band(y_mm=0.0, z_mm=0.0, slope=0.3, left=0.2, falls_mm=20.0))[0, :, 0]
+    np.testing.assert_allclose(left[18:23], [0.2, 0.4, 0.6, 0.8, 1.0], atol=1e-6)
 
 
 @pytest.mark.parametrize("read_axis", [0, 1])

@@ -10,17 +10,16 @@ import numpy as np
 import numpy.typing as npt
 
 from uptake.phantom.fields import Field, Region, random_field, sampled
-from uptake.phantom.frames import Float, Frame, Slices, averaged, frame_of, part_of, supersampled
+from uptake.phantom.frames import THREADS, Float, Frame, Slices, averaged, frame_of, part_of, slabs, supersampled
 from uptake.phantom.outline import Breast, Points, breast_depth_mm, chest_y_mm, depth_mm, radius
 from uptake.phantom.parenchyma import Parenchyma, draw_parenchyma
 from uptake.volume import Grid, Shape, bounding_slices
 
 LATTICE_MM = 3.0
-SLAB_VOXELS = 1_500_000
-"""Supersampled voxels handled at a time: small enough for the processor's cache, and for memory."""
-THREADS = 2
 SKIN_FADES_MM = 1.9
 """Over this depth skin passes into what lies below it."""
+BUNDLE_MM = 6.5
+"""From one layer of fat between the muscle's bundles to the next."""
 OUTER_MM = 1.1
 """Over this depth air passes into skin, which breathes and is not smooth."""
 
@@ -121,8 +120,8 @@ def draw_body(region: Region, breasts: tuple[Breast, ...], finest_mm: float, rng
     """The fields of a body over a region of the world; `finest_mm`: the lattice of its gland, 2-3."""
     surface = draw_surface(region, breasts, rng)
     parenchyma = draw_parenchyma(region, breasts, surface, finest_mm, rng)
-    octaves = ((0.17, random_field(region, 4.2, rng)), (0.1, random_field(region, 2.1, rng)))
-    habit = Habit(float(rng.uniform(0.05, 0.45)), float(rng.uniform(0.5, 1.3)), float(rng.uniform(1.3, 2.6)))
+    octaves = ((0.15, random_field(region, 4.2, rng)), (0.09, random_field(region, 2.1, rng)))
+    habit = Habit(float(rng.uniform(0.05, 0.45)), float(rng.uniform(0.2, 1.1)), float(rng.uniform(0.8, 2.4)))
     points, _ = sampled(region, LATTICE_MM)
     near = radius(points.x, points.y, points.z, breasts[0]) < 1
     inside = near & (surface.on(points) > 4) & (points.y > chest_y_mm(points.x, points.z) + 4)
@@ -181,7 +180,7 @@ def fractions(grid: Grid, body: Body, factors: Shape) -> dict[Tissue, Float]:
                 shares[tissue][where] = averaged(share, factors)
 
     with ThreadPoolExecutor(THREADS) as pool:
-        list(pool.map(fill, _slabs(grid.shape, int(np.prod(factors)))))
+        list(pool.map(fill, slabs(grid.shape, int(np.prod(factors)))))
     return shares
 
 
@@ -194,16 +193,6 @@ BASE = (
 def step(distance: Points, width: float) -> Float:
     """0 outside, 1 inside, linear over `width` around distance 0."""
     return np.asarray(np.clip(distance / np.float32(width) + np.float32(0.5), 0, 1), dtype=np.float32)
-
-
-def _slabs(shape: Shape, finer: int) -> list[Slices]:
-    slowest = int(np.argmin(shape))
-    step = max(1, SLAB_VOXELS // (int(np.prod(shape)) // shape[slowest] * finer))
-    found = []
-    for start in range(0, shape[slowest], step):
-        i, j, k = (slice(start, min(start + step, n)) if a == slowest else slice(0, n) for a, n in enumerate(shape))
-        found.append((i, j, k))
-    return found
 
 
 def _inside(slab: Slices, there: npt.NDArray[np.bool_]) -> Slices | None:
@@ -241,17 +230,27 @@ def _fine(frame: Frame, body: Body) -> dict[Tissue, Float]:
         for tissue, share in _behind(part_of(frame, where), body, width).items():
             result[tissue][where] += chest[where] * share
     for node in body.nodes:
-        _put_node(result, frame, node, width)
+        _put_node(result, frame, node, body.rough_chest)
     return result
 
 
-def _put_node(shares: dict[Tissue, Float], frame: Frame, node: Blob, width: float) -> None:
-    """A node in place of fat, gland and muscle, with a fatty hilum."""
+def _put_node(shares: dict[Tissue, Float], frame: Frame, node: Blob, rough: Field) -> None:
+    """A node in place of fat, gland and muscle, kidney-shaped around a fatty hilum."""
+    width = float(np.mean(frame.grid.spacing_mm))
     shell = node.depth_mm(frame.x, frame.y, frame.z)
-    share = step(shell, width) * (1 - np.float32(0.8) * step(shell - 2.6, 1.0))
+    if shell.max() < -4:
+        return
+    shell = shell + np.float32(0.9) * rough.on(frame)
+    share = step(shell, width) * (1 - np.float32(0.9) * step(_hilum(node).depth_mm(frame.x, frame.y, frame.z), 1.5))
     for tissue in (Tissue.FAT, Tissue.GLAND, Tissue.MUSCLE):
         shares[Tissue.NODE] += shares[tissue] * share
         shares[tissue] *= 1 - share
+
+
+def _hilum(node: Blob) -> Blob:
+    """Where a node's vessels enter: fat, open to one side."""
+    (x, y, z), (a, b, c) = node.centre_mm, node.half_axes_mm
+    return Blob((x, y - 0.65 * b, z - 0.2 * c), (0.6 * a, 0.75 * b, 0.5 * c))
 
 
 def _gland(frame: Frame, body: Body, depth: Float) -> Float:
@@ -287,8 +286,9 @@ def _behind(frame: Frame, body: Body, width: float) -> dict[Tissue, Float]:
     top = np.float32(chest.fat_mm) + 1.2 * rough
     muscle = step(deep - top, width) * step(top + thick * (1 + 0.12 * rough) - deep, width)
     # Its fibres run to the shoulder, with fat between their bundles.
-    bundles = np.clip(1 - np.abs(body.fibres.on(frame)) / np.float32(0.3), 0, 1)
-    muscle *= 1 - np.float32(0.5) * bundles
+    layers = np.sin(np.float32(2 * np.pi / BUNDLE_MM) * deep + np.float32(1.6) * body.fibres.on(frame))
+    bundles = np.clip((layers - np.float32(0.3)) / np.float32(0.6), 0, 1) * np.clip(0.55 + 0.4 * rough, 0, 1)
+    muscle *= 1 - np.float32(0.75) * bundles
     gap = np.clip(2.5 + 2 * rough, 1, 8)
     below = deep - (top + thick + gap)
     wall = step(below, width)
@@ -299,7 +299,8 @@ def _behind(frame: Frame, body: Body, width: float) -> dict[Tissue, Float]:
     wall_mm = np.float32(chest.wall_mm)
     rib = step(across, 3.0) * step(below - 1.5 - rough, 2.0) * step(wall_mm - 2 + rough - below, 2.0)
     lung = step(below - wall_mm - 1.5 * rough, 2.0)
-    muscle = np.maximum(muscle, wall * (1 - np.float32(0.6) * rib) * (0.75 - 0.5 * bundles))
+    between = np.clip(0.58 + 0.2 * body.faint.on(frame), 0.25, 0.8)
+    muscle = np.maximum(muscle, wall * (1 - np.float32(0.6) * rib) * between * (1 - np.float32(0.6) * bundles))
     heart = np.zeros_like(lung)
     if body.heart is not None:
         heart = lung * step(body.heart.depth_mm(frame.x, frame.y, frame.z) + 2 * rough, 6.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,10 +12,10 @@ from scipy import ndimage, special
 
 from uptake.phantom.anatomy import step
 from uptake.phantom.fields import Field
-from uptake.phantom.frames import Float, Frame, Slices, averaged, frame_of, supersampled
+from uptake.phantom.frames import THREADS, Float, Frame, Slices, averaged, frame_of, slabs, supersampled
 from uptake.phantom.outline import chest_y_mm
 from uptake.phantom.tubes import Point, Tube, drawn
-from uptake.volume import Grid, Shape
+from uptake.volume import Grid, Shape, bounding_slices
 
 Kind = Literal["mass", "multifocal", "nonmass", "rim"]
 
@@ -27,10 +28,14 @@ LEFT_IN_SLOW, LEFT_IN_MIDST, MIDST = 0.2, 0.45, 1.0
 limit of the texture that says where."""
 ISLAND_EDGE = 1.5
 """Over this much of the texture that says where (in SD) a lesion passes into a slow part."""
-SOFT_MM, SOFT_EDGE = 3.5, 0.57
-"""At its surface this much of a lesion is tumour, rising to all of it over this depth."""
+SOFT_EDGE = 0.5
+"""At its surface this much of a lesion is tumour."""
 MARGIN_MM = 2.5
-"""Lesions stay this far below the skin and above the chest wall."""
+"""Lesions stay this far below the skin, and before the chest wall."""
+LOBULE_MM = 7.0
+"""Farther than this from their walls fat lobules are all the same to a lesion."""
+KEPT_AWAY_MM = 1.5
+"""So much farther, and by their roughness, in the mean."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +72,9 @@ class Lesion:
     """All foci of a patient, the primary first, and the textures of their surface.
 
     spared: share of the foci's inside that is slow, fibrous tumour with gland and fat left in it, 0-1; `islands` says
-    where. Within 3 mm of the surface it is more.
+    where. Within 3 mm of the surface it is more. soft_mm: over this depth it passes from `SOFT_EDGE` to all tumour.
+    walls_mm: how far a point is from the walls between fat lobules; rough foci reach out along the walls, and lobules
+    bulge into them.
     """
 
     kind: Kind
@@ -77,6 +84,8 @@ class Lesion:
     clumps: Field
     islands: Field
     spared: float = 0.0
+    soft_mm: float = 2.5
+    walls_mm: Field | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,9 +136,11 @@ def spread(part: Float, where: Slices, shape: Shape) -> Float:
 
 def longest_diameter_mm(inside: npt.NDArray[np.bool_], grid: Grid) -> float:
     """The greatest distance between two voxel centres of a mask in mm, to within 1 %; 0 for an empty one."""
-    points = grid.to_world(np.argwhere(inside))
-    if not points.size:
+    if not inside.any():
         return 0.0
+    box = bounding_slices(inside)
+    surface = inside[box] & ~ndimage.binary_erosion(inside[box])
+    points = grid.to_world(np.argwhere(surface) + [part.start for part in box])
     n = np.arange(400) + 0.5
     polar, around = np.arccos(1 - n / 400), np.pi * (1 + 5**0.5) * n
     directions = np.stack([np.cos(around) * np.sin(polar), np.sin(around) * np.sin(polar), np.cos(polar)])
@@ -148,36 +159,75 @@ def focus_depth_mm(frame: Frame, lesion: Lesion, focus: Focus) -> Float:
         coarse = lesion.coarse.on(frame)
         creased = np.float32(0.8) - np.sqrt(coarse**2 + np.float32(0.05))
         depth += np.float32(focus.rough_mm[0]) * (creased + np.float32(0.8) * coarse)
+        if lesion.walls_mm is not None:
+            wall = np.minimum(lesion.walls_mm.on(frame), np.float32(LOBULE_MM))
+            depth += np.float32(focus.rough_mm[0]) * (np.float32(0.9) - np.float32(0.4) * wall)
     if focus.rough_mm[1]:
-        depth += np.float32(focus.rough_mm[1]) * lesion.fine.on(frame)
+        depth += np.float32(focus.rough_mm[1]) * (np.float32(1.1) - np.float32(1.6) * np.abs(lesion.fine.on(frame)))
     if focus.clumped:
         clumps = np.float32(3.0) * (lesion.clumps.on(frame) + np.float32(0.8 - 1.1 * focus.clumped))
         depth = np.minimum(depth, clumps + np.float32(focus.grown_mm))
     return depth
 
 
+def room_mm(frame: Frame, lesion: Lesion, focus: Focus, skin_depth_mm: Float) -> Float:
+    """How deep a focus can lie at most, for skin and chest wall bound it; negative beyond them.
+
+    Not along flat faces: the rougher the focus, the farther it stays away here and there.
+    """
+    room = _walls_mm(frame, skin_depth_mm)
+    if focus.rough_mm[0]:
+        uneven = np.clip(1 + np.float32(1.2) * lesion.coarse.on(frame), 0, 2)
+        room -= np.float32(KEPT_AWAY_MM + focus.rough_mm[0]) * uneven
+    return room
+
+
+def _walls_mm(frame: Frame, skin_depth_mm: Float) -> Float:
+    chest = np.asarray(frame.y - chest_y_mm(frame.x, frame.z), dtype=np.float32)
+    return np.asarray(np.minimum(skin_depth_mm - np.float32(MARGIN_MM), chest), dtype=np.float32)
+
+
 def _filled(grid: Grid, own: Slices, lesion: Lesion, focus: Focus, body_depth: Field | None) -> Occupancy:
-    """What one focus fills of its part of the grid; all of it in the STV."""
+    """What one focus fills of its part of the grid; all of it in the STV. Two slabs at a time, each on its own."""
     i, j, k = (max(2, round(s / 0.6)) for s in grid.spacing_mm)
     factors = (i, j, k)
-    frame = frame_of(supersampled(grid, factors, own))
+    shape = (own[0].stop - own[0].start, own[1].stop - own[1].start, own[2].stop - own[2].start)
+    share, tumour, core, slow, deep = (np.zeros(shape, dtype=np.float32) for _ in range(5))
+
+    def fill(slab: Slices) -> None:
+        a, b, c = (slice(o.start + s.start, o.start + s.stop) for o, s in zip(own, slab, strict=True))
+        fine = _fine(frame_of(supersampled(grid, factors, (a, b, c))), lesion, focus, body_depth)
+        for whole, part in zip((share, tumour, core, slow, deep), fine, strict=True):
+            whole[slab] = averaged(part, factors)
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        list(pool.map(fill, slabs(shape, i * j * k)))
+    faded = _without_crumbs(share, LEAST_CRUMB_MM3 / grid.voxel_volume_mm3, focus.crumbs_mm3 / grid.voxel_volume_mm3)
+    tumour = np.maximum(tumour, core) * faded
+    return Occupancy(own, share * faded, share * faded, tumour, core * faded, slow, deep)
+
+
+def _fine(
+    frame: Frame, lesion: Lesion, focus: Focus, body_depth: Field | None
+) -> tuple[Float, Float, Float, Float, Float]:
+    """Share of a focus, its tumour, core and slow parts in each supersampled voxel, and how deep below its surface."""
     width = float(np.mean(frame.grid.spacing_mm))
     depth = focus_depth_mm(frame, lesion, focus)
-    inside, dense = step(depth, width), np.clip(np.float32(SOFT_EDGE) + depth / np.float32(SOFT_MM), 0, 1)
+    below_skin = body_depth.on(frame) if body_depth is not None else None
+    if below_skin is not None:
+        depth = np.minimum(depth, room_mm(frame, lesion, focus, below_skin))
+    inside, rising = step(depth, width), depth * np.float32((1 - SOFT_EDGE) / lesion.soft_mm)
+    dense = np.clip(np.float32(SOFT_EDGE) + rising, 0, 1)
     if focus.spicules:
         spicules = drawn(frame.grid, focus.spicules) * np.float32(1 / 255)
         inside, dense = np.maximum(inside, spicules), np.maximum(dense, np.float32(0.75) * spicules)
-    if body_depth is not None:
-        inside *= step(body_depth.on(frame) - MARGIN_MM, width)
-        inside *= step(frame.y - chest_y_mm(frame.x, frame.z), width)
-    share = averaged(inside, factors)
-    faded = _without_crumbs(share, LEAST_CRUMB_MM3 / grid.voxel_volume_mm3, focus.crumbs_mm3 / grid.voxel_volume_mm3)
-    islands, left = _islands(frame, lesion, depth)
-    tumour = averaged(inside * dense * (1 - left), factors)
-    core = averaged(inside * step(depth - focus.rim_mm, 4.0), factors) if focus.rim_mm is not None else 0 * share
-    tumour = np.maximum(tumour, core) * faded
-    slow, below = averaged(islands, factors), averaged(np.maximum(depth, 0), factors)
-    return Occupancy(own, share * faded, share * faded, tumour, core * faded, slow, below)
+    if below_skin is not None:
+        inside *= step(_walls_mm(frame, below_skin), width)
+    if not inside.any():
+        return inside, inside, inside, inside, inside
+    slow, left = _islands(frame, lesion, depth)
+    core = inside * step(depth - focus.rim_mm, 4.0) if focus.rim_mm is not None else np.zeros_like(inside)
+    return inside, inside * dense * (1 - left), core, slow, np.maximum(depth, 0)
 
 
 def _without_crumbs(share: Float, least_voxels: float, most_voxels: float) -> Float:
@@ -217,7 +267,7 @@ def _around(grid: Grid, foci: tuple[Focus, ...]) -> Slices:
     """The part of the grid that holds every focus with its roughness and spicules."""
     corners = []
     for focus in foci:
-        extra = max(focus.grown_mm, 0) + 3 * sum(focus.rough_mm) + 2
+        extra = max(focus.grown_mm, 0) + 4 * sum(focus.rough_mm) + 2
         for ball in focus.balls:
             reach = (
                 float(ball.half_axes_mm.max()) * (1 + max(focus.grown_mm, 0) / float(ball.half_axes_mm.min())) + extra

@@ -19,8 +19,13 @@ Size = Literal["full", "half", "small"]
 Slices = tuple[slice, slice, slice]
 Vendor = Literal["ge", "siemens", "philips"]
 
+SLAB_VOXELS = 1_500_000
+"""Supersampled voxels handled at a time: small enough for the processor's cache, and for memory."""
+THREADS = 2
 BREAST_X_MM = 85.0
 """Distance of a breast's centre from the sternum."""
+BELOW_MM = 82.0
+"""So far below a breast's middle a sagittal field of view reaches at least, if it is large enough."""
 
 IN_PLANE_MM: dict[Vendor, dict[float, int]] = {
     "ge": {
@@ -86,6 +91,17 @@ def supersampled(grid: Grid, factors: Shape, part: tuple[slice, slice, slice] | 
     return Grid((shape[0], shape[1], shape[2]), grid.affine @ fine)
 
 
+def slabs(shape: Shape, finer: int) -> list[Slices]:
+    """A grid in parts across its shortest axis, each of at most `SLAB_VOXELS` when every voxel becomes `finer` ones."""
+    slowest = int(np.argmin(shape))
+    step = max(1, SLAB_VOXELS // (int(np.prod(shape)) // shape[slowest] * finer))
+    found = []
+    for start in range(0, shape[slowest], step):
+        i, j, k = (slice(start, min(start + step, n)) if a == slowest else slice(0, n) for a, n in enumerate(shape))
+        found.append((i, j, k))
+    return found
+
+
 def averaged(fine: npt.NDArray[np.generic], factors: Shape) -> Float:
     """Means of blocks of `factors` values, float32: what a voxel holds of a supersampled quantity."""
     for axis, factor in enumerate(factors):
@@ -129,7 +145,9 @@ def _sagittal(size: Size, side: int, vendor: Vendor, rng: np.random.Generator) -
     first_x = side * BREAST_X_MM - (shape[2] - 1) / 2 * step
     affine = np.zeros((4, 4))
     affine[1, 0], affine[2, 1], affine[0, 2], affine[3, 3] = -in_plane, in_plane, step, 1
-    affine[:3, 3] = np.round([first_x, 0.66 * shape[0] * in_plane, -shape[1] / 2 * in_plane], 1)
+    # A larger field of view shows more of the armpit, as often as not.
+    above = float(rng.spawn(1)[0].uniform(0, max(shape[1] / 2 * in_plane - BELOW_MM, 0)))
+    affine[:3, 3] = np.round([first_x, 0.66 * shape[0] * in_plane, above - shape[1] / 2 * in_plane], 1)
     return Grid(shape, affine)
 
 

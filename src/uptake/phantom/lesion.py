@@ -12,8 +12,8 @@ from typing import Literal, cast
 import numpy as np
 import numpy.typing as npt
 
-from uptake.phantom.fields import Region, random_field
-from uptake.phantom.foci import MARGIN_MM, Ball, Focus, Kind, Lesion, focus_depth_mm
+from uptake.phantom.fields import Field, Region, random_field
+from uptake.phantom.foci import MARGIN_MM, Ball, Focus, Kind, Lesion, focus_depth_mm, room_mm
 from uptake.phantom.frames import frame_of
 from uptake.phantom.outline import Breast, breast_depth_mm, chest_y_mm
 from uptake.phantom.tubes import Point, Tube
@@ -37,11 +37,18 @@ SPARED: dict[Kind, tuple[float, float]] = {
 }  # fmt: skip
 """Share of a lesion that is gland and fat it has grown around: expert volumes are 1.53 times the enhancing
 ones in the median (quartiles 1.26 and 2.08)."""
+SOFT_MM = (1.3, 4.5)
+"""Some lesions end sharply, others pass into what is around them."""
 COARSE_MM = 1.4
 
 
-def draw_lesion(breast: Breast, kind: Kind | Literal["any"], rng: np.random.Generator) -> Lesion:
-    """A lesion of a kind in a breast: a primary, satellites within 20 mm of it and others beyond."""
+def draw_lesion(
+    breast: Breast, kind: Kind | Literal["any"], rng: np.random.Generator, walls_mm: Field | None = None
+) -> Lesion:
+    """A lesion of a kind in a breast: a primary, satellites within 20 mm of it and others beyond.
+
+    walls_mm: the walls between the breast's fat lobules, along which it grows.
+    """
     if kind == "any":
         kind = cast(Kind, str(rng.choice(list(KINDS), p=list(KINDS.values()))))
     cc = min(_volume_cc(float(rng.random())), LARGEST_SHARE * _breast_cc(breast))
@@ -55,8 +62,10 @@ def draw_lesion(breast: Breast, kind: Kind | Literal["any"], rng: np.random.Gene
         random_field(region, max(3.5, 0.16 * diameter), rng),
         random_field(region, 1.9, rng),
         random_field(region, (4.0, 6.0, 4.0), rng),
-        random_field(region, max(2.4, 0.07 * diameter), rng),
+        random_field(region, max(2.2, 0.05 * diameter), rng),
         float(rng.uniform(*SPARED[kind])),
+        float(rng.uniform(*SOFT_MM)),
+        walls_mm,
     )
     primary = _primary(kind, centre, axis, primary_mm, diameter, rng)
     bare = Lesion(kind, (primary,), *textures)
@@ -77,7 +86,7 @@ def _breast_cc(breast: Breast) -> float:
 def _place(breast: Breast, length_mm: float, diameter_mm: float, rng: np.random.Generator) -> tuple[Point, Point]:
     """Centre and long axis of the primary: of 300 random ones the first with room for it, else the roomiest."""
     ax, ay, up, down = breast.half_axes_mm
-    points = rng.uniform((-0.65, 0.12, -0.6), (0.65, 0.85, 0.65), (300, 3)) * (ax, ay, (up + down) / 2)
+    points = rng.uniform((-0.55, 0.12, -0.5), (0.55, 0.8, 0.5), (300, 3)) * (ax, ay, (up + down) / 2)
     points[:, 0] += breast.centre_mm[0]
     points[:, 2] += breast.centre_mm[1]
     points[:, 1] += chest_y_mm(points[:, 0], points[:, 2])
@@ -100,8 +109,8 @@ def _primary(
         return Focus(balls, (), (0.1 * diameter_mm, 1.0), clumped=clumped, crumbs_mm3=crumbs)
     count = {"mass": 3, "multifocal": 4, "rim": 1}[kind]
     balls = _chain(centre, axis, length_mm, 0.6 * diameter_mm / 2, count, rng)
-    rough = (rng.uniform(0.03, 0.085) * diameter_mm, rng.uniform(0.4, 0.9))
-    spicules = _spicules(balls, diameter_mm, int(rng.integers(14, 36)), rng) if kind != "rim" else ()
+    rough = (rng.uniform(0.03, 0.085) * diameter_mm, rng.uniform(0.2, 0.7))
+    spicules = _spicules(balls, diameter_mm, int(rng.integers(5, 32)), rng) if kind != "rim" else ()
     rim = float(rng.uniform(0.16, 0.3)) * diameter_mm if kind == "rim" else None
     return Focus(balls, spicules, rough, rim_mm=rim, crumbs_mm3=crumbs)
 
@@ -136,7 +145,7 @@ def _spicules(balls: tuple[Ball, ...], diameter_mm: float, count: int, rng: np.r
         direction = rng.standard_normal(3)
         direction /= np.linalg.norm(direction)
         start = ball.centre_mm + direction * 0.6 * float(ball.half_axes_mm.min())
-        length = float(rng.uniform(0.25, 0.7)) * diameter_mm * 0.6 + 5
+        length = 0.2 * diameter_mm * float(np.exp(0.6 * rng.standard_normal())) + 4
         middle = start + direction * 0.6 * length
         bent = direction + 0.35 * rng.standard_normal(3)
         radius = float(rng.uniform(1.0, 1.9))
@@ -221,8 +230,8 @@ def _growth(lesion: Lesion, focus: Focus, breast: Breast, volume_mm3: float) -> 
     affine = np.diag((COARSE_MM,) * 3 + (1.0,))
     affine[:3, 3] = corners.min(0)
     frame = frame_of(Grid((int(shape[0]), int(shape[1]), int(shape[2])), affine))
-    allowed = breast_depth_mm(frame.x, frame.y, frame.z, breast) > MARGIN_MM
-    allowed &= frame.y > chest_y_mm(frame.x, frame.z)
+    below_skin = np.asarray(breast_depth_mm(frame.x, frame.y, frame.z, breast), dtype=np.float32)
+    allowed = room_mm(frame, lesion, focus, below_skin) > 0
     depth = np.sort(focus_depth_mm(frame, lesion, focus)[allowed])
     wanted = round(volume_mm3 / COARSE_MM**3)
     return -float(depth[-min(max(wanted, 1), depth.size)]) if depth.size else 0.0

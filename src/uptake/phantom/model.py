@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from uptake.phantom.anatomy import Body, Tissue, draw_body, fractions
-from uptake.phantom.fields import Field, Region, random_field
+from uptake.phantom.fields import Field, Region, random_field, sampled
 from uptake.phantom.foci import Kind, Lesion, Occupancy, occupancy, spread
 from uptake.phantom.frames import Float
 from uptake.phantom.lesion import draw_lesion
@@ -19,17 +19,24 @@ from uptake.volume import Grid
 
 STV_REACH_MM = 20.0
 """Foci further than this from the primary do not belong to the structural tumour volume."""
+RESIDUE_MM = 12.0
+"""Lattice of what fat suppression leaves over."""
 Stream = Literal["plan", "lesion", "anatomy", "vessels", "kinetics", "texture", "coil", "motion", "noise", "defects"]
 
 
 @dataclass(frozen=True, eq=False)
 class Textures:
-    """Random fields of mean 0 and SD 1: of the signal, of Ktrans, of kep, and of what fat suppression leaves over."""
+    """Random fields of mean 0 and SD 1: of the signal, of Ktrans, of kep, and of what fat suppression leaves over.
+
+    grain: how much the coarse, the middle and the fine field have of Ktrans, one patient's background being patchy and
+    another's stippled. Suppression fails most at the ends of the breast.
+    """
 
     signal: tuple[Field, Field]
     ktrans: tuple[Field, Field]
     kep: Field
     residue: Field
+    grain: tuple[float, float, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,13 +75,15 @@ def draw_model(
     background: Background | Literal["any"],
 ) -> Model:
     """The patient of a seed, over a region of the world. The lesion lies in the first breast."""
-    lesion = draw_lesion(breasts[0], kind, stream(seed, "lesion"))
+    body = draw_body(region, breasts, finest_mm, stream(seed, "anatomy"))
+    lesion = draw_lesion(breasts[0], kind, stream(seed, "lesion"), body.parenchyma.wall_mm)
     rng, growing = stream(seed, "texture"), stream(seed, "vessels")
     textures = Textures(
         (random_field(region, 6.0, rng), random_field(region, 2.2, rng)),
-        (random_field(region, 12.0, rng), random_field(region, 4.5, rng)),
+        (random_field(region, 20.0, rng), random_field(region, 4.5, rng)),
         random_field(region, 7.0, rng),
-        random_field(region, 45.0, rng),
+        _residue(region, breasts, rng),
+        (float(rng.uniform(0.3, 0.9)), float(rng.uniform(0.2, 0.7)), float(rng.uniform(0.3, 0.7))),
     )
     vessels: list[Tube] = []
     ducts: list[Tube] = []
@@ -82,7 +91,7 @@ def draw_model(
         vessels += _vessels(breast, lesion.foci[0].balls[0].centre_mm if n == 0 else None, growing)
         ducts += _ducts(breast, growing)
     return Model(
-        draw_body(region, breasts, finest_mm, stream(seed, "anatomy")),
+        body,
         lesion,
         tuple(vessels),
         tuple(ducts),
@@ -131,6 +140,19 @@ def _displace(shares: dict[Tissue, Float], tissue: Tissue, share: Float) -> None
     shares[tissue] = share
 
 
+def _residue(region: Region, breasts: tuple[Breast, ...], rng: np.random.Generator) -> Field:
+    """Smooth over 45 mm, and larger where the field is hard to shim: above, below and beside the breasts."""
+    noise = random_field(region, 45.0, rng)
+    points, origin = sampled(region, RESIDUE_MM)
+    out = [
+        ((points.x - b.centre_mm[0]) / b.half_axes_mm[0]) ** 2 + ((points.z - b.centre_mm[1]) / b.half_axes_mm[3]) ** 2
+        for b in breasts
+    ]
+    worse = np.clip(np.sqrt(np.min(out, axis=0)) - np.float32(0.75), 0, 1)
+    values = noise.on(points) + np.float32(1.3) * worse
+    return Field(np.asarray(values, dtype=np.float32), origin, (RESIDUE_MM, RESIDUE_MM, RESIDUE_MM))
+
+
 def _vessels(breast: Breast, lesion_mm: Point | None, rng: np.random.Generator) -> list[Tube]:
     """Trees below the skin and through the fat, from above and the sides to the nipple; finer ones to the lesion."""
     found: list[Tube] = []
@@ -140,13 +162,13 @@ def _vessels(breast: Breast, lesion_mm: Point | None, rng: np.random.Generator) 
             _on_skin(breast, angle, 0.9),
             _on_skin(breast, angle + rng.normal(0, 0.9), rng.uniform(0.05, 0.45)),
         )
-        growth = Growth(float(rng.choice((0.5, 0.6, 0.7, 0.8, 1.0, 1.3))), 0.98, 0.2, 0.18)
+        growth = Growth(float(rng.choice((0.5, 0.6, 0.7, 0.9, 1.1, 1.3))), 0.982, 0.2, 0.12)
         found += grow(root, target, _under_skin(breast, float(rng.choice((4, 6, 9, 14, 22))), target), growth, rng)
     if lesion_mm is not None:
         for _ in range(int(rng.integers(3, 7))):
             away = rng.standard_normal(3) * (0.7, 0.5, 1.0) + (0, -0.5, 0)
             root = lesion_mm + 60 * away / np.sqrt((away * away).sum())
-            growth = Growth(float(rng.uniform(0.6, 1.2)), 0.975, 0.15, 0.2)
+            growth = Growth(float(rng.uniform(0.5, 1.1)), 0.98, 0.2, 0.14)
             found += grow(root, lesion_mm, _to(lesion_mm), growth, rng)
     return found
 

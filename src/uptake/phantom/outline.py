@@ -11,6 +11,8 @@ import numpy.typing as npt
 from uptake.phantom.frames import BREAST_X_MM
 
 SUBCUTANEOUS_MM = 11.0
+FOLD_MM, SLOPE_MM = 6.0, 24.0
+"""Over this width the surfaces of breast and chest pass into each other, below and above."""
 
 Points = npt.NDArray[np.floating[Any]]
 
@@ -47,7 +49,7 @@ def draw_breast(side: int, rng: np.random.Generator) -> Breast:
     out, up, down = size * rng.uniform(72, 106), size * rng.uniform(58, 76), size * rng.uniform(54, 70)
     half_axes = (min(size * rng.uniform(54, 62), 67.0), float(np.clip(out, 60, 114)), min(up, 88.0), min(down, 82.0))
     density = float(np.clip(rng.beta(1.2, 2.6), 0.02, 0.98) * 0.5 + 0.1)
-    pointed = float(np.clip(rng.normal(1.85, 0.35), 1.25, 2.6))
+    pointed = float(np.clip(rng.normal(2.1, 0.32), 1.45, 2.9))
     droop, overhang = rng.uniform(-8, 24), float(rng.random())
     return Breast(centre, half_axes, pointed, droop, overhang, density, rng.uniform(1.6, 3.3))
 
@@ -75,11 +77,14 @@ def breast_depth_mm(x: Points, y: Points, z: Points, breast: Breast) -> Points:
 
 def depth_mm(x: Points, y: Points, z: Points, breasts: tuple[Breast, ...]) -> Points:
     """Distance below the skin's surface of breasts and chest in mm, to first order; negative outside."""
-    # Below the fold the belly comes forward again, most where the breast hangs over it.
-    belly = 10 * breasts[0].overhang * np.sin(np.clip((-z - 50) / 45, 0, 1) * np.float32(np.pi / 2))
+    # Below the fold the belly comes forward again, most where the breast hangs over it, or falls back.
+    forward = 26 * breasts[0].overhang - 7 if breasts else 0
+    belly = forward * np.sin(np.clip((-z - 50) / 45, 0, 1) * np.float32(np.pi / 2))
     depth = chest_y_mm(x, z) + np.float32(SUBCUTANEOUS_MM) + belly - y
     for breast in breasts:
-        depth = _either(depth, breast_depth_mm(x, y, z, breast), 15.0)
+        # Above, breast and chest pass into each other; below they meet in a fold.
+        above = np.clip((z - breast.centre_mm[1] + 25) / 50, 0, 1)
+        depth = _either(depth, breast_depth_mm(x, y, z, breast), FOLD_MM + (SLOPE_MM - FOLD_MM) * above)
     return np.asarray(depth)
 
 
@@ -96,7 +101,7 @@ def radius(x: Points, y: Points, z: Points, breast: Breast) -> Points:
     return np.asarray((np.maximum(round_part, 1e-8) ** (p / 2) + t**p) ** (1 / p))
 
 
-def _either(a: Points, b: Points, width_mm: float) -> Points:
+def _either(a: Points, b: Points, width_mm: Points | float) -> Points:
     """The union of two signed distances with the seam rounded over `width_mm`."""
     h = np.maximum(width_mm - np.abs(a - b), 0) / width_mm
     return np.asarray(np.maximum(a, b) + h * h * width_mm / 4)

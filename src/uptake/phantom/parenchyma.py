@@ -14,20 +14,21 @@ import numpy.typing as npt
 from scipy import ndimage, spatial
 
 from uptake.phantom.fields import UNIT_SD, Field, Region, random_field, sampled
-from uptake.phantom.frames import Float, Frame
+from uptake.phantom.frames import THREADS, Float, Frame
 from uptake.phantom.outline import Breast, chest_y_mm
 
 Points = npt.NDArray[np.floating[Any]]
 
-LOBULE_MM = (9.0, 17.0)
+LOBULE_MM = (10.0, 20.0)
 """Edge of the cube that has a lobule's volume: range over patients."""
 BENT_MM = 4.0
 """SD of the shift that bends lobules and strands."""
 STRAND_MM, STRAND_LENGTHS = 3.0, 5.5
 """Width of strands 60 mm from the nipple, and how many times longer they are."""
-BULGING, POINTED = (0.03, 0.13), (0.1, 0.4)
+BULGING, POINTED = (0.05, 0.22), (0.1, 0.4)
 """How far lobules bulge into the gland (tendency per mm from their wall), and gland reaches out along strands."""
-THREADS = 2
+UNEQUAL = 0.9
+"""SD of a lobule's bulging over its mean: some are all gland."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,15 +55,15 @@ def draw_parenchyma(
     bends = [np.float32(BENT_MM) * random_field(region, 17.0, rng).on(points)[there] for _ in range(3)]
     places = np.stack([np.broadcast_to(line, there.shape)[there] for line in (points.x, points.y, points.z)], axis=1)
     bent = np.asarray(places + np.stack(bends, axis=1), dtype=np.float32)
-    wall = _walls_mm(bent, region, float(rng.uniform(*LOBULE_MM)), rng)
+    wall, fatty = _lobules(bent, region, float(rng.uniform(*LOBULE_MM)), rng)
     strands = _strands(bent, breasts, rng)
     # From one closed mass of gland to islands and strands scattered in the fat.
     scattered = np.float32(rng.uniform(0.45, 1.2))
     coarse, middle = random_field(region, 22.0, rng).on(points)[there], random_field(region, 8.5, rng).on(points)[there]
     envelope = _envelope(points, depth, breasts, rng)[there]
-    tendency = envelope + scattered * (np.float32(0.68) * coarse + np.float32(0.26) * middle)
+    tendency = envelope + scattered * (np.float32(0.68) * coarse + np.float32(0.2) * middle)
     bulging, pointed = np.float32(rng.uniform(*BULGING)), np.float32(rng.uniform(*POINTED))
-    tendency = tendency - bulging * np.minimum(wall, 7) + pointed * np.abs(strands)
+    tendency = tendency - bulging * np.minimum(wall, 7) * (1 + np.float32(UNEQUAL) * fatty) + pointed * np.abs(strands)
     parts = (_whole(values, there, out) for values, out in ((tendency, -9.0), (wall, 9.0), (strands, 3.0)))
     spacing = (lattice_mm, lattice_mm, lattice_mm)
     first, second, third = (Field(part, origin, spacing) for part in parts)
@@ -75,13 +76,14 @@ def _whole(values: Points, there: npt.NDArray[np.bool_], elsewhere: float) -> Fl
     return result
 
 
-def _walls_mm(places: Points, region: Region, lobule_mm: float, rng: np.random.Generator) -> Float:
-    """Distance to the second nearest of random points less that to the nearest, in mm."""
+def _lobules(places: Points, region: Region, lobule_mm: float, rng: np.random.Generator) -> tuple[Float, Float]:
+    """Distance to the second nearest of random points less that to the nearest, in mm; and a normal draw per lobule."""
     low, high = (np.array(corner) + s * 3 * BENT_MM for corner, s in ((region.low_mm, -1), (region.high_mm, 1)))
     count = int(np.prod(high - low) / lobule_mm**3)
     middles = rng.uniform(low, high, (count, 3))
-    distances, _ = spatial.cKDTree(middles).query(places, k=2, workers=THREADS)
-    return np.asarray(distances[:, 1] - distances[:, 0], dtype=np.float32)
+    distances, nearest = spatial.cKDTree(middles).query(places, k=2, workers=THREADS)
+    drawn = rng.spawn(1)[0].standard_normal(count, dtype=np.float32)
+    return np.asarray(distances[:, 1] - distances[:, 0], dtype=np.float32), drawn[nearest[:, 0]]
 
 
 def _strands(places: Points, breasts: tuple[Breast, ...], rng: np.random.Generator) -> Float:

@@ -20,6 +20,8 @@ Index = npt.NDArray[np.intp]
 RIM_MM = 7.0
 """Over this depth the perfusion of a lesion's edge falls to that of its inside."""
 HOT_SD = np.float32(2)
+FAILED = 4.0
+"""Of the lipid that suppression leaves over, so many times more per SD of its field above 1.6."""
 SLOW = 0.45
 """Ktrans of a lesion's slow parts over that of the others."""
 
@@ -108,7 +110,7 @@ def _voxels(kinetics: Kinetics, logs: _Logs, where: Index, rim: Float | None) ->
     if kinetics.inert:
         left = np.float32(kinetics.inert * kinetics.signal)
         inert = left * _lognormal(logs.residue, where, 0.35)
-        inert += left * np.float32(1.5) * np.clip(logs.residue[where] - np.float32(1.6), 0, 2)
+        inert += left * np.float32(FAILED) * np.clip(logs.residue[where] - np.float32(1.6), 0, 2)
         signal = signal - left + inert
     # Nothing leaves a voxel faster than its interstitium allows: ve is at most 1.
     return _Voxels(signal, inert, ktrans, np.maximum(kep, ktrans), kinetics.vp)
@@ -127,8 +129,11 @@ def _lognormal(log: Float, where: Index, spread: float, upwards: float = 1.0) ->
 
 def _logs(frame: Frame, textures: Textures) -> _Logs:
     fine = textures.signal[1].on(frame)
-    ktrans = np.float32(0.62) * textures.ktrans[0].on(frame) + np.float32(0.6) * textures.ktrans[1].on(frame)
-    ktrans += np.float32(0.5) * fine
+    fields = (textures.ktrans[0].on(frame), textures.ktrans[1].on(frame), fine)
+    whole = float(np.sqrt(np.sum(np.square(textures.grain))))
+    ktrans = np.zeros_like(fine)
+    for weight, field in zip(textures.grain, fields, strict=True):
+        ktrans += np.float32(weight / whole) * field
     signal = np.float32(0.75) * textures.signal[0].on(frame) + np.float32(0.66) * fine
     kep, residue = textures.kep.on(frame), textures.residue.on(frame)
     return _Logs(signal.reshape(-1), ktrans.reshape(-1), kep.reshape(-1), residue.reshape(-1))

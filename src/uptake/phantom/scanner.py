@@ -9,10 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import scipy.fft
 
-from uptake.phantom.frames import Float, Frame
+from uptake.phantom.frames import THREADS, Float, Frame
 
 Complex = npt.NDArray[np.complex64]
-THREADS = 2
 
 DEEP_MM = 60.0
 """So far behind the chest's surface the coils see half as much."""
@@ -62,13 +61,14 @@ class Band:
     """A saturation band over the chest and heart.
 
     Tissue behind the plane y = ``y_mm - slope (z - z_mm)`` keeps `left`
-    of its signal.
+    of its signal; the signal falls over `falls_mm` around it.
     """
 
     y_mm: float
     z_mm: float
     slope: float
     left: float
+    falls_mm: float
 
 
 @dataclass(frozen=True)
@@ -104,15 +104,17 @@ def draw_band(chest_mm: tuple[float, float], rng: np.random.Generator) -> Band |
     """In two of three studies there is one; `chest_mm`: y and z of the chest wall behind the breast."""
     y, z = chest_mm
     place, slope, left = rng.uniform(-8, 5), rng.uniform(0.1, 0.5), rng.uniform(0.12, 0.4)
-    return Band(y + place, z, slope, left) if rng.random() < 0.65 else None
+    there, falls_mm = rng.random() < 0.65, rng.uniform(8, 18)
+    return Band(y + place, z, slope, left, falls_mm) if there else None
 
 
 def saturation(frame: Frame, band: Band | None) -> Float:
-    """What the band leaves of the signal, falling over 8 mm; shape that broadcasts to the frame's."""
+    """What the band leaves of the signal; shape that broadcasts to the frame's."""
     if band is None:
         return np.ones((1, 1, 1), dtype=np.float32)
     behind = np.float32(band.y_mm) - np.float32(band.slope) * (frame.z - np.float32(band.z_mm)) - frame.y
-    return np.asarray(1 - np.float32(1 - band.left) * np.clip(behind / 8 + 0.5, 0, 1), dtype=np.float32)
+    there = np.clip(behind / np.float32(band.falls_mm) + 0.5, 0, 1)
+    return np.asarray(1 - np.float32(1 - band.left) * there, dtype=np.float32)
 
 
 def draw_elements(middle_mm: tuple[float, float, float], reach_mm: float, rng: np.random.Generator) -> Elements:
