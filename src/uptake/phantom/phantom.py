@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -121,8 +122,7 @@ def truth_on(phantom: Phantom, grid: Grid) -> Mapping[str, Volume]:
 
     Names: stv, lesion (bool), stv_occupancy, lesion_occupancy, tissue, ktrans, ve, vp, bias.
     """
-    plan = _plan(phantom.seed, phantom.settings)
-    model = _model(phantom.seed, phantom.settings, plan)
+    plan, model = _drawn(phantom.seed, phantom.settings)
     frame = frame_of(grid)
     shares = shares_on(grid, model)
     rendered = render(frame, shares, model, plan.sequence, ())
@@ -130,9 +130,8 @@ def truth_on(phantom: Phantom, grid: Grid) -> Mapping[str, Volume]:
 
 
 def _made(seed: int, case_id: str, settings: PhantomSettings) -> Phantom:
-    plan = _plan(seed, settings)
+    plan, model = _drawn(seed, settings)
     grid, clock = plan.frame.grid, plan.clock
-    model = _model(seed, settings, plan)
     shares = shares_on(grid, model)
     moments = [clock.moments_s(n) for n in range(settings.phases)]
     rendered = render(plan.frame, shares, model, plan.sequence, tuple(time for phase in moments for time in phase))
@@ -163,6 +162,15 @@ def _made(seed: int, case_id: str, settings: PhantomSettings) -> Phantom:
     )
 
 
+@lru_cache(maxsize=1)
+def _drawn(seed: int, settings: PhantomSettings) -> tuple[_Plan, Model]:
+    """Kept for the truth on a second grid, which is asked for next."""
+    plan = _plan(seed, settings)
+    # Large voxels show no more of the gland than a coarse lattice has.
+    finest_mm = 3.0 if settings.size == "small" else 2.0
+    return plan, draw_model(seed, plan.region, plan.breasts, finest_mm, settings.lesion, settings.background)
+
+
 def _plan(seed: int, settings: PhantomSettings) -> _Plan:
     rng = stream(seed, "plan")
     side = int(rng.choice((-1, 1)))
@@ -188,12 +196,6 @@ def _plan(seed: int, settings: PhantomSettings) -> _Plan:
         band if settings.chest_band == "any" else None,
         draw_filter(coil),
     )
-
-
-def _model(seed: int, settings: PhantomSettings, plan: _Plan) -> Model:
-    # Large voxels show no more of the gland than a coarse lattice has.
-    finest_mm = 3.0 if settings.size == "small" else 2.0
-    return draw_model(seed, plan.region, plan.breasts, finest_mm, settings.lesion, settings.background)
 
 
 def _elements(breasts: tuple[Breast, ...], rng: np.random.Generator) -> Elements:
