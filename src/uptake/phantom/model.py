@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,7 +10,7 @@ import numpy as np
 from uptake.phantom.anatomy import Body, Tissue, draw_body, fractions
 from uptake.phantom.fields import Field, Region, random_field, sampled
 from uptake.phantom.foci import Kind, Lesion, Occupancy, occupancy, spread
-from uptake.phantom.frames import THREADS, Float
+from uptake.phantom.frames import Float
 from uptake.phantom.lesion import draw_lesion
 from uptake.phantom.outline import Breast, breast_depth_mm
 from uptake.phantom.tissues import Background, Patient, draw_patient
@@ -106,13 +105,11 @@ def shares_on(grid: Grid, model: Model) -> Shares:
     i, j, k = (max(2, min(3, round(s / 0.5))) for s in grid.spacing_mm)
     factors = (i, j, k)
     shares = fractions(grid, model.body, factors)
-    with ThreadPoolExecutor(THREADS) as pool:
-        ducts, vessels = pool.map(lambda tubes: tube_share(grid, tubes, factors), (model.ducts, model.vessels))
-    duct = ducts * shares[Tissue.GLAND]
+    duct = tube_share(grid, model.ducts, factors) * shares[Tissue.GLAND]
     shares[Tissue.DUCT] = duct
     shares[Tissue.GLAND] = shares[Tissue.GLAND] - duct
     inside = 1 - shares[Tissue.AIR] - shares[Tissue.SKIN]
-    _displace(shares, Tissue.VESSEL, vessels * inside)
+    _displace(shares, Tissue.VESSEL, tube_share(grid, model.vessels, factors) * inside)
     found = occupancy(grid, model.lesion, model.body.depth, STV_REACH_MM)
     for part in [share[found.where] for share in shares.values()]:
         np.multiply(part, 1 - found.tumour, out=part)

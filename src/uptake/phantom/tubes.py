@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from uptake.phantom.frames import Float, averaged, supersampled
+from uptake.phantom.frames import THREADS, Float, Slices, averaged, slabs, supersampled
 from uptake.volume import Grid, Shape
 
 Point = npt.NDArray[np.float64]
@@ -61,8 +62,20 @@ def grow(root_mm: Point, towards_mm: Point, steer: Steer, growth: Growth, rng: n
 
 
 def tube_share(grid: Grid, tubes: Sequence[Tube], factors: Shape) -> Float:
-    """Share of each voxel inside the tubes, 0-1 float32, by supersampling around each of them."""
-    return averaged(drawn(supersampled(grid, factors), tubes), factors) * np.float32(1 / 255)
+    """Share of each voxel inside the tubes, 0-1 float32, by supersampling around each of them; slabs in threads."""
+    result = np.zeros(grid.shape, dtype=np.float32)
+    axis = int(np.argmin(grid.shape))
+    spans = [_span(grid, tube, axis) for tube in tubes]
+
+    def fill(slab: Slices) -> None:
+        part = slab[axis]
+        near = [tube for tube, (low, high) in zip(tubes, spans, strict=True) if low < part.stop and high >= part.start]
+        if near:
+            result[slab] = averaged(drawn(supersampled(grid, factors, slab), near), factors) * np.float32(1 / 255)
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        list(pool.map(fill, slabs(grid.shape, int(np.prod(factors)))))
+    return result
 
 
 def drawn(grid: Grid, tubes: Sequence[Tube]) -> npt.NDArray[np.uint8]:
@@ -72,6 +85,13 @@ def drawn(grid: Grid, tubes: Sequence[Tube]) -> npt.NDArray[np.uint8]:
     for tube in tubes:
         _fill(inside, grid, tube, width)
     return inside
+
+
+def _span(grid: Grid, tube: Tube, axis: int) -> tuple[float, float]:
+    """First and last index along an array axis that a tube may reach."""
+    reach = max(tube.radii_mm) / grid.spacing_mm[axis] + 1
+    ends = grid.to_index(np.stack([tube.start_mm, tube.end_mm]))[:, axis]
+    return float(ends.min() - reach), float(ends.max() + reach)
 
 
 def _fill(fine: npt.NDArray[np.uint8], grid: Grid, tube: Tube, width: float) -> None:
