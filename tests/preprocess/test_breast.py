@@ -179,7 +179,7 @@ def test_a_breast_that_fills_the_images_has_no_air_and_the_mask_says_so() -> Non
 
 
 def test_a_background_of_zero_is_air() -> None:
-    phantom = small(2, "sagittal")
+    phantom = small(3, "sagittal")
     image = pre(phantom).array.copy()
     image[phantom.tissue.array == Tissue.AIR] = 0
     found = breast_mask(pre(phantom).with_array(image))

@@ -288,7 +288,7 @@ def _behind(frame: Frame, body: Body, width: float) -> dict[Tissue, Float]:
     # Its fibres run to the shoulder, with fat between their bundles.
     layers = np.sin(np.float32(2 * np.pi / BUNDLE_MM) * deep + np.float32(1.6) * body.fibres.on(frame))
     bundles = np.clip((layers - np.float32(0.3)) / np.float32(0.6), 0, 1) * np.clip(0.55 + 0.4 * rough, 0, 1)
-    muscle *= 1 - np.float32(0.75) * bundles
+    muscle *= 1 - np.float32(0.6) * bundles
     gap = np.clip(2.5 + 2 * rough, 1, 8)
     below = deep - (top + thick + gap)
     wall = step(below, width)
@@ -299,7 +299,7 @@ def _behind(frame: Frame, body: Body, width: float) -> dict[Tissue, Float]:
     wall_mm = np.float32(chest.wall_mm)
     rib = step(across, 3.0) * step(below - 1.5 - rough, 2.0) * step(wall_mm - 2 + rough - below, 2.0)
     lung = step(below - wall_mm - 1.5 * rough, 2.0)
-    between = np.clip(0.58 + 0.2 * body.faint.on(frame), 0.25, 0.8)
+    between = np.clip(0.75 + 0.15 * body.faint.on(frame), 0.45, 0.9)
     muscle = np.maximum(muscle, wall * (1 - np.float32(0.6) * rib) * between * (1 - np.float32(0.6) * bundles))
     heart = np.zeros_like(lung)
     if body.heart is not None:
