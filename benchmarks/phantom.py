@@ -35,17 +35,18 @@ SNR_RANGE = (16.0, 30.0)
 LOOK = """## What a reader can still tell apart
 
 Five phantoms (seeds 1-5) were laid beside the two real studies at the same windows (`--look`; not shown here, for it
-holds pixels of patients), lying a little less than still (0.3 mm). Gland is cut by fat lobules into points, as theirs is,
-from fatty to dense; lesions follow it; breasts have a fold; muscle has bundles.
+holds pixels of patients), lying a little less than still (0.3 mm). Gland is cut by fat lobules into points, as theirs
+is, from fatty to dense; lesions follow it; breasts have a fold; muscle has bundles.
 
-Nobody who reads breast MRI has judged them. A general image model, asked as a radiologist, was given seven rows in random
-order (the two patients and five phantoms) and not told how many were which: three times, on the way to these phantoms, and
-each time it told all five from both patients, at first sight with 78 to 88 % confidence the last time, looking closely with
-82 to 92 %. What it named, most telling first: gland of one brightness with rounded holes, where real gland is interleaved
-with strands and septa of every width; lesions with an outline as if cut out, where real ones fade and distort what is
-around them; vessels that are short pieces of tubes in one slice, not trees that lead somewhere; fat that is emptier than
-the real one; the chest behind the breast; one and the same fold. No biopsy cavities, no haze around the chest.
-N4 still finds more shading than in the real studies in large fatty breasts, though the coils' own is less.
+Nobody who reads breast MRI has judged them. A general image model, asked as a radiologist, was given seven rows in
+random order, the two patients and five phantoms, and not told how many were which: three times on the way to these
+phantoms. Each time it told all five from both patients, the last time with 78 to 88 % confidence at first sight and
+82 to 92 % looking closely. What it named, most telling first: gland of one brightness with rounded holes, where real
+gland is interleaved with strands and septa of every width; lesions with an outline as if cut out, where real ones
+fade and distort what is around them; vessels that are short pieces in one slice, not trees that lead somewhere; fat
+that is emptier than the real one; the chest behind the breast; one and the same fold. There are no biopsy cavities
+and no haze around the chest. N4 still finds more shading than in the real studies in large fatty breasts, though the
+coils' own is less.
 
 RATIO"""
 LOOK_SEEDS = (1, 2, 3, 4, 5)
