@@ -94,6 +94,19 @@ def test_a_dark_place_amid_dark_fat_is_no_void() -> None:
     assert dim.status == "pass"
 
 
+def test_the_dark_border_of_the_images_is_no_void() -> None:
+    """A cube of 9 mm without signal: 24 mm from the border a void, at the border what the receiver's filter leaves."""
+    grid = Grid((40, 40, 40), np.diag((3.0, 3.0, 3.0, 1.0)))
+    i, j, k = np.indices(grid.shape)
+    inside = (i <= 30) & (np.abs(j - 20) <= 12) & (np.abs(k - 20) <= 12)
+    found = []
+    for first in (8, 0):
+        hole = (i >= first) & (i < first + 3) & (np.abs(j - 20) <= 1) & (np.abs(k - 20) <= 1)
+        image = Volume(np.where(inside & ~hole, 100.0, 10.0), grid)
+        found += state(signal_void([image], Volume(inside, grid), Volume(inside, grid)))
+    assert found == ["warn", "pass"]
+
+
 def test_what_is_dark_in_one_phase_only_is_no_void() -> None:
     grid = Grid((40, 40, 40), np.diag((3.0, 3.0, 3.0, 1.0)))
     index = np.indices(grid.shape)

@@ -36,8 +36,7 @@ VOID, DARKEST_FAT = 1.4, 1.0
 eye, and a void cannot be told from it; no phantom and neither of two real studies is as dark."""
 
 VOID_DEEP_MM = 5.0
-"""mm. Nearer to the skin, the chest and the border of the images, which the receiver's filter darkens, no void is
-looked for."""
+"""mm. Nearer to the skin and the chest no void is looked for."""
 
 SHELL_MM, AMID = (4.0, 10.0), ((VOID_CC, 5.0, 5.0), (0.15, 2.0, 3.5))
 """A dark place larger than so many cc is a void if of what lies 4 to 10 mm from it the 5th and the 25th percentile are
@@ -138,8 +137,7 @@ def signal_void(volumes: Sequence[Volume], breast: Volume, body: Volume) -> Iter
         return
     phases = [block_means(volume.array, steps) for volume in volumes]
     over_air = [phase / max(float(np.median(phase[air])), 1e-6) for phase in phases]
-    from_edge_mm = ndimage.distance_transform_edt(np.pad(inside, 1), sampling=block_mm(breast, steps))
-    deep = from_edge_mm[1:-1, 1:-1, 1:-1] > VOID_DEEP_MM
+    deep = ndimage.distance_transform_edt(inside, sampling=block_mm(breast, steps)) > VOID_DEEP_MM
     if not deep.any() or np.percentile(over_air[0][deep], 10) <= DARKEST_FAT:
         return
     largest = _largest_void(np.maximum.reduce(over_air), deep, inside, block_mm(breast, steps))
@@ -148,11 +146,25 @@ def signal_void(volumes: Sequence[Volume], breast: Volume, body: Volume) -> Iter
     yield Finding("signal void", status, found, f"at most {VOID_CC:g} cc", "metal? PE and SER mean nothing there")
 
 
+def _from_border(dark: Mask) -> Mask:
+    """What hangs together with the border of the images: the receiver's filter darkens that."""
+    from scipy import ndimage
+
+    labels, count = ndimage.label(dark)
+    border = np.ones_like(dark)
+    border[1:-1, 1:-1, 1:-1] = False
+    touching = np.zeros(count + 1, dtype=np.bool_)
+    touching[labels[border]] = True
+    touching[0] = False
+    return np.asarray(touching[labels])
+
+
 def _largest_void(over_air: npt.NDArray[np.float64], deep: Mask, inside: Mask, edges_mm: list[float]) -> float:
     """Cc of the largest dark place with bright tissue all around; suppressed fat has more of its kind beside it."""
     from scipy import ndimage
 
-    dark = deep & (over_air <= VOID)
+    dark = inside & (over_air <= VOID)
+    dark &= deep & ~_from_border(dark)
     labels, count = ndimage.label(dark, np.ones((3, 3, 3)))
     if not count:
         return 0.0
