@@ -48,7 +48,9 @@ that is emptier than the real one; the chest behind the breast; one and the same
 and no haze around the chest. N4 still finds more shading than in the real studies in large fatty breasts, though the
 coils' own is less.
 
-RATIO"""
+Structural over functional volume (by PE, noise-free, in the VOI): 16 of full resolution (seeds 1-16): median 1.38,
+quartiles 1.32 and 1.81, below 1 in 1 of 16; 21 small ones (seeds 1-21): 1.46, 1.21 and 1.94, 1 of 21. Experts against
+the released FTV: 1.53, 1.26 and 2.08, 9 %."""
 LOOK_SEEDS = (1, 2, 3, 4, 5)
 LOOK_MOTION_MM = 0.3
 """No patient lies perfectly still."""
