@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -42,6 +44,21 @@ def test_breast_and_chest_meet_in_a_fold_below_and_pass_into_each_other_above() 
     added = depth_mm(x, y, z, (ROUND,)) - np.maximum(breast, chest)
     assert added[z > 40].max() == pytest.approx(6.0, abs=0.05)
     assert added[z < -40].max() == pytest.approx(1.5, abs=0.05)
+
+
+def test_a_node_is_open_to_a_fatty_hilum_at_its_back() -> None:
+    """In its middle and front it is node; where 0.65 of its half axis lies behind the middle, nine tenths are fat."""
+    rng = np.random.default_rng(1)
+    grid = Grid((41, 41, 41), np.array([[0.5, 0, 0, 75], [0, 0.5, 0, 20], [0, 0, 0.5, -10], [0, 0, 0, 1.0]]))
+    body = draw_body(region_of(frame_of(grid), 60.0), (draw_breast(1, rng),), 3.0, rng)
+    flat = replace(body.rough_chest, coefficients=np.zeros_like(body.rough_chest.coefficients))
+    shares = fractions(
+        grid, replace(body, nodes=(Blob((85.0, 30.0, 0.0), (5.0, 5.0, 6.0)),), rough_chest=flat), (2, 2, 2)
+    )
+    node = shares[Tissue.NODE][20, :, 20]
+    assert node[20 + 5] > 0.8
+    assert node[20 - 6] < 0.3
+    assert node[20 - 16] == node[20 + 16] == 0
 
 
 def test_a_blob_is_deep_in_its_middle_and_ends_at_its_axes() -> None:

@@ -89,3 +89,15 @@ def test_a_part_of_a_frame_is_the_frame_of_that_part() -> None:
     for cut, line in ((part.x, whole.x), (part.y, whole.y), (part.z, whole.z)):
         np.testing.assert_array_equal(np.broadcast_to(cut, part.grid.shape), np.broadcast_to(line, grid.shape)[where])
     np.testing.assert_allclose(part.grid.to_world((1, 1, 1)), grid.to_world((3, 1, 4)))
+
+
+def test_a_sagittal_field_of_view_reaches_below_the_breast_and_higher_the_larger_it_is() -> None:
+    """82 mm below its middle, or half of a field of view that is smaller; what is left lies above."""
+    above = []
+    for seed in range(20):
+        frame = frame_of(view_grid("sagittal", "full", 1, np.random.default_rng(seed)))
+        half = frame.grid.shape[1] * frame.grid.spacing_mm[1] / 2
+        low = float(frame.z.min())
+        assert -half - 0.1 <= low <= -min(half, 82.0) + 0.1
+        above.append(low + half)
+    assert max(above) > 10

@@ -41,7 +41,7 @@ VOID_DEEP_MM = 5.0
 SHELL_MM, AMID = (4.0, 10.0), ((VOID_CC, 5.0, 5.0), (0.15, 2.0, 3.5))
 """A dark place larger than so many cc is a void if of what lies 4 to 10 mm from it the 5th and the 25th percentile are
 so many times the median of air: suppressed fat, dark as it may be, has more of its kind beside it, the more so the
-larger the place. None of 52 flawless phantoms and two real studies has one, 23 of 30 with a clip do."""
+larger the place. docs/phantom.md says how often that finds a clip, and warns without one."""
 
 SEAM = 0.27
 """Of the body's mean: a step up between two neighbouring planes, over and above those around it. Two real studies have

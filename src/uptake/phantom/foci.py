@@ -14,6 +14,7 @@ from uptake.phantom.anatomy import step
 from uptake.phantom.fields import Field
 from uptake.phantom.frames import THREADS, Float, Frame, Slices, averaged, frame_of, slabs, supersampled
 from uptake.phantom.outline import chest_y_mm
+from uptake.phantom.parenchyma import MIDST_MM
 from uptake.phantom.tubes import Point, Tube, drawn
 from uptake.volume import Grid, Shape, bounding_slices
 
@@ -32,8 +33,6 @@ SOFT_EDGE = 0.5
 """At its surface this much of a lesion is tumour."""
 MARGIN_MM = 2.5
 """Lesions stay this far below the skin, and before the chest wall."""
-LOBULE_MM = 7.0
-"""Farther than this from their walls fat lobules are all the same to a lesion."""
 KEPT_AWAY_MM = 1.5
 """So much farther, and by their roughness, in the mean."""
 
@@ -160,7 +159,7 @@ def focus_depth_mm(frame: Frame, lesion: Lesion, focus: Focus) -> Float:
         creased = np.float32(0.8) - np.sqrt(coarse**2 + np.float32(0.05))
         depth += np.float32(focus.rough_mm[0]) * (creased + np.float32(0.8) * coarse)
         if lesion.walls_mm is not None:
-            wall = np.minimum(lesion.walls_mm.on(frame), np.float32(LOBULE_MM))
+            wall = np.minimum(lesion.walls_mm.on(frame), np.float32(MIDST_MM))
             depth += np.float32(focus.rough_mm[0]) * (np.float32(0.9) - np.float32(0.4) * wall)
     if focus.rough_mm[1]:
         depth += np.float32(focus.rough_mm[1]) * (np.float32(1.1) - np.float32(1.6) * np.abs(lesion.fine.on(frame)))

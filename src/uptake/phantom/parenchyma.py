@@ -27,6 +27,8 @@ STRAND_MM, STRAND_LENGTHS = 3.0, 5.5
 """Width of strands 60 mm from the nipple, and how many times longer they are."""
 BULGING, POINTED = (0.05, 0.22), (0.1, 0.4)
 """How far lobules bulge into the gland (tendency per mm from their wall), and gland reaches out along strands."""
+MIDST_MM = 7.0
+"""Farther than this from their walls fat lobules are the same all over, to gland and to lesions."""
 UNEQUAL = 0.9
 """SD of a lobule's bulging over its mean: some are all gland."""
 
@@ -63,7 +65,9 @@ def draw_parenchyma(
     envelope = _envelope(points, depth, breasts, rng)[there]
     tendency = envelope + scattered * (np.float32(0.68) * coarse + np.float32(0.2) * middle)
     bulging, pointed = np.float32(rng.uniform(*BULGING)), np.float32(rng.uniform(*POINTED))
-    tendency = tendency - bulging * np.minimum(wall, 7) * (1 + np.float32(UNEQUAL) * fatty) + pointed * np.abs(strands)
+    tendency = (
+        tendency - bulging * np.minimum(wall, MIDST_MM) * (1 + np.float32(UNEQUAL) * fatty) + pointed * np.abs(strands)
+    )
     parts = (_whole(values, there, out) for values, out in ((tendency, -9.0), (wall, 9.0), (strands, 3.0)))
     spacing = (lattice_mm, lattice_mm, lattice_mm)
     first, second, third = (Field(part, origin, spacing) for part in parts)
