@@ -56,7 +56,7 @@ PACE_EPOCHS = {"ours": 2, "paper": 1, "gandlf": 1, "nnunet": 1}
 SETTINGS: dict[str, dict[str, Any]] = {
     "ours": {"filters": 8, "rate": 0.003, "networks": 3},
     "paper": {"filters": 8, "batch": 2},
-    "gandlf": {"filters": 8, "batch": 2},
+    "gandlf": {"filters": 8, "batch": 2, "norm": "instance"},
     "nnunet": {"memory": 1.0, "mirror": False},
 }
 """What differs from each method's own defaults on two cores; --ours, --paper, --gandlf-set, --nnunet-set add to it."""
