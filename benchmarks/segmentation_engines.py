@@ -143,8 +143,8 @@ def _recipe_of(job: Job) -> Any:  # noqa: ANN401
 
 
 def _step(job: Job) -> float:
-    """Epochs from the highest to the lowest rate of a triangle: down, up and down again in a training."""
-    return max(1.0, job.epochs / 3)
+    """Epochs from the highest to the lowest rate of a triangle: down, up and down again, the last epoch at the lowest."""
+    return max(1.0, (job.epochs - 1) / 3)
 
 
 def gandlf(job: Job) -> Done:
