@@ -279,10 +279,9 @@ def show(rows: Sequence[Judged], trained: Sequence[Trained], methods: Sequence[s
 
 def figure_line(line: Figures) -> str:
     """A row of the first table; medians with 95 % intervals."""
-    distance, surface = (
-        "none found" if found is None else _words(found, places)
-        for found, places in ((line.hd95_mm, 1), (line.surface_dice_2mm, 2))
-    )
+    distance = "none found" if line.hd95_mm is None else _words(line.hd95_mm, 1)
+    distance += f", of {line.hd95_cases}" if line.hd95_cases < line.cases else ""
+    surface = _words(line.surface_dice_2mm, 2)
     dice, bias = _words(line.dice, 3), _words(line.volume_bias_percent, 0, "+")
     return f"| {line.method} | {dice} | {distance} | {surface} | {bias} | {100 * line.detected:.0f} % |"
 

@@ -143,7 +143,7 @@ def _recipe_of(job: Job) -> Any:  # noqa: ANN401
 
 
 def _step(job: Job) -> float:
-    """Epochs from the highest to the lowest rate of a triangle: down, up and down again, the last epoch at the lowest."""
+    """Epochs from the highest to the lowest rate of a triangle: down, up, and down again to the last epoch."""
     return max(1.0, (job.epochs - 1) / 3)
 
 

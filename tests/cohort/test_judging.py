@@ -52,10 +52,17 @@ def test_surface_dice_counts_what_lies_farther_than_2_mm() -> None:
     assert (found.dice, found.hd95_mm, found.surface_dice_2mm, found.detected) == (0, 3, 0, False)
 
 
-def test_an_empty_mask_misses_the_lesion_and_has_no_distance() -> None:
+def test_an_empty_mask_misses_the_lesion_and_its_surface_and_has_no_distance() -> None:
     found = judge("A", "model", TRUTH.with_array(np.zeros_like(TRUTH.array)), TRUTH)
-    assert (found.dice, found.hd95_mm, found.surface_dice_2mm, found.detected) == (0, None, None, False)
+    assert (found.dice, found.hd95_mm, found.surface_dice_2mm, found.detected) == (0, None, 0, False)
     assert found.volume_bias_percent == -100
+
+
+def test_empty_masks_count_in_the_surface_dice_and_not_in_the_distance() -> None:
+    empty = TRUTH.with_array(np.zeros_like(TRUTH.array))
+    rows = [judge(str(n), "model", TRUTH if n == 0 else empty, TRUTH) for n in range(5)]
+    (found,) = figures(rows, {})
+    assert (found.surface_dice_2mm.value, found.cases, found.hd95_cases) == (0, 5, 1)
 
 
 @pytest.mark.filterwarnings("ignore:monai.metrics:FutureWarning")

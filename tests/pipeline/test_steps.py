@@ -37,6 +37,8 @@ PROPOSAL = StvFiles(mask(4).isotropic, mask(4).acquired, StvNumbers(4, 0.004, 0.
         ({"reader": mask(1), "truth": mask(2), "model": mask(3)}, "reader", 1),
         ({"truth": mask(2), "model": mask(3)}, "truth", 2),
         ({"model": mask(3)}, "model", 3),
+        ({"model": mask(0)}, "proposal", 4),
+        ({"reader": mask(0), "model": mask(3)}, "reader", 0),
         ({}, "proposal", 4),
     ],
 )

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from uptake.segment.checkpoint import CHECKPOINT
+from uptake.segment.export import probability_network, write_onnx
 from uptake.segment.inference import Predict, cleaned, opened, predicted, uncertainty
+from uptake.segment.networks import build
 from uptake.segment.recipes import Recipe
 from uptake.segment.training import FoldTask, train_fold
 from uptake.study import Code, Phase, Refusal, SettingsError, Study
@@ -48,6 +53,28 @@ def test_onnx_runtime_says_what_torch_says(trained: FoldTask, shape: tuple[int, 
         maps.append(predicted(study(shape), None, [run], trained.recipe, Predict()).probability.array)
     assert maps[0].shape == shape
     assert np.abs(maps[0] - maps[1]).max() <= 1e-4
+
+
+@pytest.mark.parametrize("network", ["resunet", "unet", "segresnet", "dynunet"])
+def test_every_network_says_the_same_in_onnx_and_in_torch(torch: Any, network: Any, tmp_path: Path) -> None:
+    recipe = Recipe(network=network, filters=8, patch=32)
+    torch.manual_seed(3)
+    weights = build(recipe).state_dict()
+    write_onnx(recipe, weights, tmp_path / "network.onnx")
+    patches = np.random.default_rng(0).normal(0, 1, (2, recipe.inputs, 32, 32, 32)).astype(np.float32)
+    with torch.inference_mode():
+        expected = probability_network(recipe, weights)(torch.from_numpy(patches)).numpy()
+    assert np.abs(opened(tmp_path, recipe, "onnx", threads=1)(patches) - expected).max() <= 1e-4
+
+
+def test_torch_takes_no_checkpoint_but_the_model_s(trained: FoldTask, tmp_path: Path) -> None:
+    path = trained.folder / CHECKPOINT
+    own = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert opened(trained.folder, trained.recipe, "torch", checkpoint=own)
+    with pytest.raises(Refusal, match="is not the model's"):
+        opened(trained.folder, trained.recipe, "torch", checkpoint="0" * 64)
+    with pytest.raises(Refusal, match="of another recipe"):
+        opened(trained.folder, dataclasses.replace(trained.recipe, filters=4), "torch")
 
 
 def test_a_network_runs_where_torch_cannot_be_imported(trained: FoldTask) -> None:

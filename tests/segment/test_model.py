@@ -15,8 +15,9 @@ from uptake.io.nifti import read_mask, read_volume, write_volume
 from uptake.io.store import Cohort
 from uptake.io.tables import read_csv
 from uptake.io.values import write_value
-from uptake.segment.cases import voi_of
+from uptake.segment.cases import training_case, voi_of
 from uptake.segment.model import read_model, unseen_members, write_model
+from uptake.segment.recipes import Recipe
 from uptake.study import Code, CohortError, Refusal, SettingsError
 from uptake.tumour.voi import VoiChoice
 from uptake.verbs import predict, train
@@ -305,6 +306,16 @@ def test_a_voi_that_a_person_chose_is_read_and_an_automatic_one_is_not(untrained
     assert np.array_equal(found, wanted)
     write_value(VoiChoice("automatic", "box", (2, 3, 4), (5, 6, 7)), case / "voi.json")
     assert voi_of(Cohort(untrained), "B1", grid) is None
+
+
+def test_a_training_with_a_prompt_knows_when_the_box_was_changed(untrained: Path, tmp_path: Path) -> None:
+    recipes = [Recipe(patch=32, prompt=prompt) for prompt in (True, False)]
+    keys = []
+    for end in ((5, 6, 7), (6, 6, 7)):
+        write_value(VoiChoice("study", "box", (2, 3, 4), end), untrained / "cases/B1/voi.json")
+        keys.append([training_case(Cohort(untrained), "B1", "truth", r, tmp_path / "cache").key for r in recipes])
+    assert keys[0][0] != keys[1][0]
+    assert keys[0][1] == keys[1][1]
 
 
 def _refusal() -> Any:

@@ -122,6 +122,15 @@ def test_a_loss_that_is_no_number_ends_the_fold_and_keeps_what_was_trained(
     assert not (fold().folder / "network.onnx").exists()
 
 
+def test_a_fold_that_diverges_later_keeps_the_epochs_before(torch: Any, fold: Fold, monkeypatch: Any) -> None:
+    task, losses = fold(), iter([(1.0, 0.5), (float("nan"), 0.0)])
+    monkeypatch.setattr(training._Fold, "_validated", lambda _: next(losses))
+    result = train_fold(task)
+    assert result.refusal
+    assert result.refusal.code == Code.DIVERGED
+    assert len(read_progress(task.folder).rows) == 1  # type: ignore[union-attr]
+
+
 def test_a_full_disk_at_checkpoint_time_is_refused_and_the_last_checkpoint_stays(
     torch: Any, fold: Fold, monkeypatch: Any
 ) -> None:
@@ -158,13 +167,45 @@ def test_a_full_disk_at_checkpoint_time_is_refused_and_the_last_checkpoint_stays
     assert train_fold(task).epochs == 3
 
 
-def test_a_damaged_checkpoint_is_refused(torch: Any, fold: Fold) -> None:
-    task = fold()
-    task.folder.mkdir()
-    (task.folder / CHECKPOINT).write_bytes(b"PK\x03\x04 half a file")
+@pytest.mark.parametrize("place", [0, 70, 0.5, 0.99])
+def test_a_checkpoint_with_one_changed_bit_is_refused(torch: Any, fold: Fold, small: Recipe, place: float) -> None:
+    task = fold(recipe=dataclasses.replace(small, epochs=1))
+    train_fold(task)
+    data = bytearray((task.folder / CHECKPOINT).read_bytes())
+    data[int(place * len(data)) if place < 1 else int(place)] ^= 64
+    (task.folder / CHECKPOINT).write_bytes(bytes(data))
     result = train_fold(task)
     assert result.refusal
     assert (result.refusal.code, "damaged" in result.refusal.found) == (Code.MODEL, True)
+
+
+@pytest.mark.parametrize("spoiled", [b"", b"PK\x03\x04 half a file", b"uptake checkpoint"])
+def test_what_is_no_checkpoint_is_refused(torch: Any, fold: Fold, spoiled: bytes) -> None:
+    task = fold()
+    task.folder.mkdir()
+    (task.folder / CHECKPOINT).write_bytes(spoiled)
+    result = train_fold(task)
+    assert result.refusal
+    assert (result.refusal.code, "damaged" in result.refusal.found) == (Code.MODEL, True)
+
+
+def test_a_fold_goes_on_with_the_threads_that_it_was_begun_with(torch: Any, fold: Fold, monkeypatch: Any) -> None:
+    task = fold()
+    with pytest.raises(Killed):
+        train_fold(dataclasses.replace(task, threads=2), kill_after(0))
+    asked: list[int] = []
+    monkeypatch.setattr(torch, "set_num_threads", asked.append)
+    train_fold(task)
+    assert asked == [2]
+
+
+def test_a_fold_begun_on_a_cpu_goes_on_where_the_scaler_is_in_use(torch: Any, fold: Fold, monkeypatch: Any) -> None:
+    task = fold()
+    with pytest.raises(Killed):
+        train_fold(task, kill_after(0))
+    plain = torch.amp.GradScaler
+    monkeypatch.setattr(torch.amp, "GradScaler", lambda device, enabled: plain(device, enabled=True))
+    assert train_fold(task).epochs == 3
 
 
 def test_a_checkpoint_of_another_recipe_is_refused(torch: Any, fold: Fold, small: Recipe) -> None:

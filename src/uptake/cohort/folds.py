@@ -17,6 +17,12 @@ from typing import Any
 from uptake.study import Code, Refusal
 
 WANTED_FOLDS = 5
+VISIT = re.compile(
+    r"(?<=.)[_.-](?:(?:t|v|mr|tp|(?:visit|ses|session|timepoint|week|wk|month|mo|day)[_.-]?)\d+"
+    r"|baseline|bl|screening|follow-?up|fu\d*|pre-?(?:op|surgery|treatment)|post-?(?:op|surgery|treatment))$",
+    re.IGNORECASE,
+)
+"""How the name of a case may end with a visit: _T1, -v2, _MR3, .ses-01, _week12, _baseline and the like."""
 """Outer and inner folds where nobody asks for another number and there are patients enough."""
 
 
@@ -166,15 +172,16 @@ def from_plain(plain: Any) -> Folds:  # noqa: ANN401 (any JSON value)
 
 
 def patient_of(case_id: str, visit: str | None) -> str:
-    """Whose a case is: its id without the visit, which stands there with a hyphen for every sign no file name may have.
+    """Whose a case is: its id without the visit at its end.
 
-    Two patients may be taken for one, never one for two.
+    The visit is what the study records, with a hyphen for every sign no file name may have, or a `VISIT`, as the
+    names of NIfTI files have it. Two patients may be taken for one; one whose visits are named otherwise is taken for
+    two.
     """
     named = re.sub(r"[^A-Za-z0-9._-]", "-", (visit or "").strip()).lstrip(".")
-    for suffix in (f"_{named}", *re.findall(r"_T\d+$", case_id)):
-        if case_id.endswith(suffix) and len(case_id) > len(suffix):
-            return case_id.removesuffix(suffix)
-    return case_id
+    if named and case_id.endswith(f"_{named}") and len(case_id) > len(named) + 1:
+        return case_id.removesuffix(f"_{named}")
+    return VISIT.sub("", case_id)
 
 
 @dataclass(frozen=True)

@@ -27,13 +27,13 @@ METRICS = ("dice", "hd95_mm", "surface_dice_2mm", "volume_bias_cc", "volume_bias
 
 @dataclass(frozen=True)
 class Judged:
-    """One mask of one case against the truth. hd95_mm and surface_dice_2mm are None where one of both is empty."""
+    """One mask of one case against the truth. An empty mask has surface Dice 0 and no HD95."""
 
     case_id: str
     method: str
     dice: float
     hd95_mm: float | None
-    surface_dice_2mm: float | None
+    surface_dice_2mm: float
     volume_cc: float
     truth_cc: float
     volume_bias_cc: float
@@ -52,17 +52,21 @@ class Interval:
 
 @dataclass(frozen=True)
 class Figures:
-    """A method over cases: medians with intervals, the share of lesions found; `stratum` says which cases."""
+    """A method over cases: medians with intervals, the share of lesions found; `stratum` says which cases.
+
+    hd95_cases: in how many of them there is a mask, and so a distance.
+    """
 
     method: str
     stratum: str
     cases: int
     dice: Interval
     hd95_mm: Interval | None
-    surface_dice_2mm: Interval | None
+    surface_dice_2mm: Interval
     volume_bias_cc: Interval
     volume_bias_percent: Interval
     detected: float
+    hd95_cases: int
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,7 @@ def judge(case_id: str, method: str, mask: Volume, truth: Volume) -> Judged:
         method,
         overlap,
         hd95_mm(*distances) if distances else None,
-        surface_dice(*distances) if distances else None,
+        surface_dice(*distances) if distances else 0.0,
         mask.cc,
         truth.cc,
         bias,
@@ -137,7 +141,10 @@ def difference(rows: Sequence[Judged], method: str, against: str, seed: int = 0)
 
 
 def bootstrapped(values: Sequence[float], seed: int = 0) -> Interval:
-    """The median of values with its 95 % percentile-bootstrap interval; of one value that value."""
+    """The median of values with its 95 % percentile-bootstrap interval; of one value that value.
+
+    Values are taken for independent: of several visits of a patient the interval is too narrow.
+    """
     rng = np.random.default_rng(seed)
     array = np.asarray(values, dtype=np.float64)
     medians = np.median(array[rng.integers(0, len(array), (RESAMPLES, len(array)))], axis=1)
@@ -161,4 +168,5 @@ def _figures(method: str, stratum: str, rows: Sequence[Judged], seed: int) -> Fi
 
     made: dict[str, Any] = {name: interval(name) for name in METRICS}
     found = sum(row.detected for row in rows) / len(rows)
-    return Figures(method, stratum, len(rows), **made, detected=found)
+    distances = sum(row.hd95_mm is not None for row in rows)
+    return Figures(method, stratum, len(rows), **made, detected=found, hd95_cases=distances)

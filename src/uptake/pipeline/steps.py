@@ -163,10 +163,10 @@ def choose_stv(
     truth: StvMask | None,
     model: StvMask | None,
 ) -> ChosenStv:
-    """The reader's approved mask, else the truth of a phantom, else a network's, else the proposal."""
+    """The reader's approved mask, else a phantom's truth, else a network's if it is not empty, else the proposal."""
     given: tuple[tuple[StvSource, StvMask | None], ...] = (("reader", reader), ("truth", truth), ("model", model))
     for source, mask in given:
-        if mask is not None:
+        if mask is not None and (source != "model" or mask.isotropic.array.any()):
             _check_grid(mask.isotropic.grid, harmonised.study.grid, source)
             return ChosenStv(mask.isotropic, mask.acquired, source)
     return ChosenStv(proposal.isotropic, proposal.acquired, "proposal")

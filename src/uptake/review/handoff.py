@@ -105,8 +105,8 @@ def start_mask(cohort: Path, folder: Path, reader: str) -> tuple[Volume, str]:
         return revisions.read_labels(cohort, found), f"revision {found.revision} of {found.chain}"
     for name in sorted(MASKS, key=lambda name: name != "stv_predicted"):
         path = folder / MASKS[name]
-        if path.is_file():
-            return read_volume(path), name
+        if path.is_file() and (mask := read_volume(path)).array.any():
+            return mask, name
     return revisions.blank(grid_of(folder)), "nothing"
 
 

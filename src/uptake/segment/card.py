@@ -90,7 +90,7 @@ def _figures(figures: Sequence[Figures]) -> str:
             row.method,
             str(row.cases),
             _interval(row.dice, 3),
-            _interval(row.hd95_mm, 1),
+            _interval(row.hd95_mm, 1) + (f", of {row.hd95_cases}" if row.hd95_cases < row.cases else ""),
             _interval(row.surface_dice_2mm, 3),
             _interval(row.volume_bias_cc, 2),
             _interval(row.volume_bias_percent, 1),

@@ -76,18 +76,21 @@ def training_case(cohort: Cohort, case_id: str, labels: Labels, recipe: Recipe, 
             allowed="a mask on the harmonised grid",
             remedy="import it again: uptake import brings it to the grid in force",
         )
-    image = channel_stack(study, recipe.channels, voi_of(cohort, case_id, study.grid), prompt=recipe.prompt)
-    written = hashlib.sha256((cohort.case(case_id) / LABELS[labels]).read_bytes()).hexdigest()
+    voi = voi_of(cohort, case_id, study.grid) if recipe.prompt else None
+    image = channel_stack(study, recipe.channels, voi, prompt=recipe.prompt)
+    written = hashlib.sha256((cohort.case(case_id) / LABELS[labels]).read_bytes())
+    if voi is not None:
+        written.update(np.packbits(voi).tobytes())
     factors = factors_to(study.grid.spacing_mm, recipe.spacing_mm)
     i, j, k = (spacing * factor for spacing, factor in zip(study.grid.spacing_mm, factors, strict=True))
-    case = TrainingCase(case_id, cache, f"{harmonised_key(cohort, case_id)} {written}", (i, j, k))
+    case = TrainingCase(case_id, cache, f"{harmonised_key(cohort, case_id)} {written.hexdigest()}", (i, j, k))
     inside = coarsened(label.array[None].astype(np.float32), factors)[0] >= 0.5
     if not inside.any():
         raise Refusal(
             Code.LABELS,
             found=f"the mask of {case_id} ({label.cc:.3g} cc) fills no block of {recipe.spacing_mm:g} mm by half",
             allowed="a mask that is still there on the voxels that the network sees",
-            remedy="--set spacing_mm=0, or leave the case out: --case for each of the others",
+            remedy="--set spacing_mm=0, or plan without the case: --case for each of the others, --outer and --inner",
         )
     keep_case(case, coarsened(image, factors), inside, recipe.patch)
     return case

@@ -1,10 +1,12 @@
 """What a fold knows of itself after an epoch, kept whole or not at all; a resumed fold goes on as if never stopped.
 
-Every epoch's random numbers follow from seed, fold and epoch, so that no generator's state has to be kept.
+Every epoch's random numbers follow from seed, fold and epoch, so that no generator's state has to be kept. The file
+begins with a line that holds the SHA-256 of the rest, for PyTorch reads changed bytes without a word.
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
 import pickle
 from dataclasses import asdict, dataclass, field
@@ -30,7 +32,10 @@ class EpochRow:
 
 @dataclass
 class Progress:
-    """A fold's weights, its optimiser, its best weights so far, and its log. fingerprint: what it is a training of."""
+    """A fold's weights, its optimiser, its best weights so far, and its log.
+
+    fingerprint: what it is a training of. threads: the number that it was begun with, for sums depend on it.
+    """
 
     fingerprint: str
     model: dict[str, Any]
@@ -40,6 +45,7 @@ class Progress:
     best_epoch: int = -1
     rows: list[EpochRow] = field(default_factory=list)
     finished: bool = False
+    threads: int = 1
 
 
 def write_progress(folder: Path, progress: Progress) -> None:
@@ -49,7 +55,8 @@ def write_progress(folder: Path, progress: Progress) -> None:
     plain = {**vars(progress), "rows": [asdict(row) for row in progress.rows]}
     packed = io.BytesIO()
     torch.save(plain, packed)
-    write_bytes_whole(folder / CHECKPOINT, packed.getvalue())
+    payload = packed.getvalue()
+    write_bytes_whole(folder / CHECKPOINT, _sealed(payload) + payload)
 
 
 def read_progress(folder: Path, fingerprint: str | None = None) -> Progress | None:
@@ -62,8 +69,11 @@ def read_progress(folder: Path, fingerprint: str | None = None) -> Progress | No
     path = folder / CHECKPOINT
     if not path.is_file():
         return None
+    seal, _, payload = path.read_bytes().partition(b"\n")
     try:
-        plain = torch.load(path, map_location="cpu", weights_only=True)
+        if seal + b"\n" != _sealed(payload):
+            raise ValueError("changed bytes")
+        plain = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
         progress = Progress(**{**plain, "rows": [EpochRow(**row) for row in plain["rows"]]})
     except (RuntimeError, KeyError, TypeError, EOFError, ValueError, pickle.UnpicklingError) as error:
         raise Refusal(
@@ -80,3 +90,7 @@ def read_progress(folder: Path, fingerprint: str | None = None) -> Progress | No
             remedy="give another --name, or remove the model's folder",
         )
     return progress
+
+
+def _sealed(payload: bytes) -> bytes:
+    return f"uptake checkpoint {hashlib.sha256(payload).hexdigest()}\n".encode()

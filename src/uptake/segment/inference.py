@@ -5,6 +5,7 @@ ONNX Runtime on the CPU needs no torch; where torch sees a GPU, the same weights
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -77,9 +78,8 @@ def predicted(
     probability: Floats = np.asarray(np.mean(maps, axis=0, dtype=np.float32))
     grid = harmonised.grid
     mask = cleaned(np.asarray(probability >= settings.threshold), grid.spacing_mm, settings)
-    cc = grid.voxel_volume_mm3 / 1000
-    members = tuple(float(np.count_nonzero(found >= settings.threshold)) * cc for found in maps)
-    return Prediction(Volume(probability, grid), Volume(mask, grid), uncertainty(probability, mask), members)
+    alone = (Volume(cleaned(np.asarray(m >= settings.threshold), grid.spacing_mm, settings), grid).cc for m in maps)
+    return Prediction(Volume(probability, grid), Volume(mask, grid), uncertainty(probability, mask), tuple(alone))
 
 
 def uncertainty(probability: Floats, mask: Bool) -> float:
@@ -95,15 +95,16 @@ def cleaned(mask: Bool, spacing_mm: tuple[float, float, float], settings: Predic
     return largest_component(mask) if settings.keep == "largest" else mask
 
 
-def opened(folder: Path, recipe: Recipe, backend: Backend, threads: int = 0) -> Run:
+def opened(folder: Path, recipe: Recipe, backend: Backend, threads: int = 0, checkpoint: str | None = None) -> Run:
     """The network of a fold's folder, ready to run. threads: of ONNX Runtime; 0: one per core.
 
     auto: torch where it sees a GPU and the network's checkpoint is there (the package's network has none), else ONNX
-    Runtime. Refuses (MODEL) a damaged network and one whose patches are not
-    those of the recipe. Raises SettingsError where what runs it is not installed.
+    Runtime. checkpoint: its SHA-256 as the model has it; None: of a fold that was trained just now.
+    Refuses (MODEL) a damaged network, one whose patches are not those of the recipe, and for torch a checkpoint that
+    is not the model's. Raises SettingsError where what runs it is not installed.
     """
     if backend == "torch" or (backend == "auto" and (folder / CHECKPOINT).is_file() and _gpu()):
-        return _torch_run(folder, recipe)
+        return _torch_run(folder, recipe, checkpoint)
     return _onnx_run(folder / NETWORK, recipe, threads)
 
 
@@ -156,7 +157,7 @@ def _onnx_run(path: Path, recipe: Recipe, threads: int) -> Run:
     return run
 
 
-def _torch_run(folder: Path, recipe: Recipe) -> Run:
+def _torch_run(folder: Path, recipe: Recipe, checkpoint: str | None) -> Run:
     try:
         import torch
     except ModuleNotFoundError as missing:
@@ -165,7 +166,12 @@ def _torch_run(folder: Path, recipe: Recipe) -> Run:
     progress = read_progress(folder)
     if progress is None:
         raise _unusable(f"{folder.name} has no {CHECKPOINT}, which torch needs; ONNX Runtime does without")
-    network = probability_network(recipe, progress.best).to(device)
+    if checkpoint is not None and checkpoint != hashlib.sha256((folder / CHECKPOINT).read_bytes()).hexdigest():
+        raise _unusable(f"{folder.name}/{CHECKPOINT} is not the model's; ONNX Runtime does without: --backend onnx")
+    try:
+        network = probability_network(recipe, progress.best).to(device)
+    except RuntimeError as error:
+        raise _unusable(f"{folder.name}/{CHECKPOINT} is of another recipe") from error
 
     def run(patches: Floats) -> Floats:
         with torch.inference_mode(), torch.autocast(device, enabled=recipe.amp and device == "cuda"):

@@ -26,7 +26,7 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Member:
-    """The network of one fold, its file by content, and how its training ended."""
+    """The network of one fold, its files by content (checkpoint: what torch reads), and how its training ended."""
 
     name: str
     outer: int
@@ -36,6 +36,7 @@ class Member:
     best_epoch: int
     validation_loss: float
     validation_dice: float
+    checkpoint: str = ""
 
 
 @dataclass(frozen=True)

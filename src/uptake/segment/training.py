@@ -98,14 +98,14 @@ def fitted(task: FoldTask, device: str, on_epoch: OnEpoch = lambda _: None) -> P
     """The fold's state at its end. After every epoch it is kept, so that a killed training goes on from there."""
     import torch
 
-    torch.set_num_threads(task.threads)
+    progress = read_progress(task.folder, task.fingerprint)
+    torch.set_num_threads(progress.threads if progress else task.threads)
     torch.manual_seed(_seed(task, 0))
     fold = _Fold(task, torch.device(device))
-    progress = read_progress(task.folder, task.fingerprint)
     if progress is not None:
         fold.restore(progress)
     else:
-        progress = fold.state(Progress(task.fingerprint, {}, {}, {}))
+        progress = fold.state(Progress(task.fingerprint, {}, {}, {}, threads=task.threads))
     with _tensorboard(task.folder, len(progress.rows)) as board:
         while not _ended(progress, task.recipe):
             row = fold.epoch(len(progress.rows))
@@ -187,7 +187,8 @@ class _Fold:
         """Go on from an earlier state."""
         self.network.load_state_dict(progress.model)
         self.optimiser.load_state_dict(progress.optimiser)
-        self.scaler.load_state_dict(progress.scaler)
+        if progress.scaler:  # a CPU leaves none
+            self.scaler.load_state_dict(progress.scaler)
 
     def epoch(self, number: int) -> EpochRow:
         """Once through the training cases, then the validation."""
@@ -319,7 +320,7 @@ def _diverged(epoch: int, where: str) -> Refusal:
         Code.DIVERGED,
         found=f"the {where} loss of epoch {epoch} is no number",
         allowed="a finite loss",
-        remedy="lower recipe.rate, or switch recipe.amp off; what was trained before is kept in the checkpoint",
+        remedy="train under another --name with a lower recipe.rate, or with recipe.amp off; this fold stays as it is",
     )
 
 

@@ -136,7 +136,7 @@ def _predicted(task: PredictTask) -> PredictedCase:
         return PredictedCase(task.case_id, standing)
     study = harmonised_study(cohort, task.case_id)
     voi = voi_of(cohort, task.case_id, study.grid) if model.recipe.prompt else None
-    networks = [_opened(task.model / member.name, task.model, task.backend, task.threads) for member in members]
+    networks = [_opened(task.model, member, task.backend, task.threads) for member in members]
     made = predicted(study, voi, networks, model.recipe, task.settings)
     file = PredictedFile(
         model.name,
@@ -153,9 +153,9 @@ def _predicted(task: PredictTask) -> PredictedCase:
 
 
 @cache
-def _opened(folder: Path, model: Path, backend: Backend, threads: int) -> Run:
-    """A network, opened once per process."""
-    return opened(folder, read_model(model).recipe, backend, threads)
+def _opened(model: Path, member: Member, backend: Backend, threads: int) -> Run:
+    """A network, opened once per process; trained anew, it is another member."""
+    return opened(model / member.name, read_model(model).recipe, backend, threads, member.checkpoint)
 
 
 def _members(cohort: Cohort, case_id: str, model: Model) -> tuple[Member, ...]:

@@ -30,6 +30,7 @@ from uptake.preprocess.resample import resample_mask
 from uptake.report import FoldCurve, ModelView, model_page
 from uptake.segment.card import card
 from uptake.segment.cases import LABELS, Labels, harmonised_key, harmonised_study, label_of, training_case, voi_of
+from uptake.segment.checkpoint import CHECKPOINT
 from uptake.segment.data import TrainingCase
 from uptake.segment.inference import Predict, opened, predicted
 from uptake.segment.model import FORMAT, Member, Model, digest, unseen_members, write_model
@@ -271,6 +272,7 @@ def _model(job: _Job, tasks: Sequence[FoldTask], results: Sequence[FoldResult]) 
             by_name[task.name].best_epoch,
             by_name[task.name].best_loss or 0.0,
             by_name[task.name].best_dice or 0.0,
+            digest(task.folder / CHECKPOINT),
         )
         for task in tasks
     )
