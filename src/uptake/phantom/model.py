@@ -83,7 +83,7 @@ def draw_model(
         (random_field(region, 20.0, rng), random_field(region, 6.5, rng)),
         random_field(region, 7.0, rng),
         _residue(region, breasts, rng),
-        (float(rng.uniform(0.4, 1.0)), float(rng.uniform(0.0, 0.45)), float(rng.uniform(0.3, 0.8))),
+        (float(rng.uniform(0.3, 0.9)), float(rng.uniform(0.1, 0.5)), float(rng.uniform(0.3, 0.8))),
     )
     vessels: list[Tube] = []
     ducts: list[Tube] = []

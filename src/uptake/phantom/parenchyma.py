@@ -58,7 +58,7 @@ def draw_parenchyma(
     there = (depth > -lattice_mm) & (chest > -2 * lattice_mm)
     bent = _bent(points, there, region, rng)
     wall, fatty = _lobules(bent, region, float(rng.uniform(*LOBULE_MM)), rng)
-    strands, lobes = _strands(bent, breasts, STRANDS, rng), _strands(bent, breasts, LOBES, rng)
+    strands, lobes = drawn_out(bent, breasts, STRANDS, rng), drawn_out(bent, breasts, LOBES, rng)
     # From one closed mass of gland to islands and strands scattered in the fat.
     sparse = breasts[0].sparse
     scattered = np.float32(rng.uniform(0.45, 0.9) + 0.6 * sparse)
@@ -73,6 +73,24 @@ def draw_parenchyma(
     spacing = (lattice_mm, lattice_mm, lattice_mm)
     first, second, third = (Field(part, origin, spacing) for part in parts)
     return Parenchyma(first, second, third)
+
+
+def drawn_out(
+    places: Points, breasts: tuple[Breast, ...], size: tuple[float, float], rng: np.random.Generator
+) -> Float:
+    """Noise that is drawn out along the rays from the nearest nipple, SD 1 around 0; size: as `STRANDS`."""
+    width_mm, longer = size
+    result = np.zeros(len(places), dtype=np.float32)
+    side = np.argmin([np.abs(places[:, 0] - breast.centre_mm[0]) for breast in breasts], axis=0)
+    for n, breast in enumerate(breasts):
+        lattice = rng.standard_normal((80, 80, 80), dtype=np.float32) * np.float32(UNIT_SD)
+        offsets = places[side == n] - np.asarray(breast.nipple_mm, dtype=np.float32)
+        far = np.sqrt((offsets**2).sum(axis=1, keepdims=True))
+        # On a sphere of 60 mm, a little larger with distance: angles change much, distance little.
+        turned = offsets / np.maximum(far, 1) * (60 + far / np.float32(longer))
+        index = (turned / np.float32(width_mm) + 40).T
+        result[side == n] = ndimage.map_coordinates(lattice, index, order=3, prefilter=False, mode="grid-wrap")
+    return result
 
 
 def _bent(points: Frame, there: npt.NDArray[np.bool_], region: Region, rng: np.random.Generator) -> Points:
@@ -102,22 +120,6 @@ def _lobules(places: Points, region: Region, lobule_mm: float, rng: np.random.Ge
     distances, nearest = spatial.cKDTree(middles).query(flattened, k=2, workers=THREADS)
     drawn = rng.spawn(1)[0].standard_normal(count, dtype=np.float32)
     return np.asarray(distances[:, 1] - distances[:, 0], dtype=np.float32), drawn[nearest[:, 0]]
-
-
-def _strands(places: Points, breasts: tuple[Breast, ...], size: tuple[float, float], rng: np.random.Generator) -> Float:
-    """Noise that is drawn out along the rays from the nearest nipple, SD 1 around 0; size: as `STRANDS`."""
-    width_mm, longer = size
-    result = np.zeros(len(places), dtype=np.float32)
-    side = np.argmin([np.abs(places[:, 0] - breast.centre_mm[0]) for breast in breasts], axis=0)
-    for n, breast in enumerate(breasts):
-        lattice = rng.standard_normal((80, 80, 80), dtype=np.float32) * np.float32(UNIT_SD)
-        offsets = places[side == n] - np.asarray(breast.nipple_mm, dtype=np.float32)
-        far = np.sqrt((offsets**2).sum(axis=1, keepdims=True))
-        # On a sphere of 60 mm, a little larger with distance: angles change much, distance little.
-        turned = offsets / np.maximum(far, 1) * (60 + far / np.float32(longer))
-        index = (turned / np.float32(width_mm) + 40).T
-        result[side == n] = ndimage.map_coordinates(lattice, index, order=3, prefilter=False, mode="grid-wrap")
-    return result
 
 
 def _envelope(points: Frame, depth: Float, breasts: tuple[Breast, ...], rng: np.random.Generator) -> Float:
