@@ -143,6 +143,21 @@ def test_a_rough_lesion_reaches_out_along_the_walls_of_fat_lobules() -> None:
     assert reach[1][1] - reach[0][1] == pytest.approx(1.8, abs=0.5)
 
 
+def test_a_confined_lesion_goes_farther_in_gland_than_in_fat() -> None:
+    """With 4 mm per unit: 0.5 x 4 mm farther out in gland (x > 0), 1.2 x 4 mm farther in where there is fat."""
+    tendency = np.where(np.arange(8) < 4, -3.0, 3.0)[:, None, None] * np.ones((1, 4, 4))
+    gland = Field(tendency.astype(np.float32), (-70.0, -50.0, -50.0), (20.0, 30.0, 30.0))
+    rough = Focus(ball((0.0, 0.0, 0.0), 16.0).balls, rough_mm=(0.01, 0.0))
+    reach = []
+    for confined_mm in (0.0, 4.0):
+        found = occupancy(GRID, replace(lesion(rough), gland=gland, confined_mm=confined_mm), None, 20.0)
+        along = spread(found.lesion, found.where, GRID.shape)[:, 24:26, 15].mean(axis=1)
+        x = GRID.to_world([(i, 24, 15) for i in range(60)])[:, 0]
+        reach.append((along[x < 0].sum() * 1.5, along[x > 0].sum() * 1.5))
+    assert reach[1][0] - reach[0][0] == pytest.approx(-4.8, abs=0.5)
+    assert reach[1][1] - reach[0][1] == pytest.approx(2.0, abs=0.5)
+
+
 def test_a_lesion_at_the_border_is_cut_off_there() -> None:
     edge = GRID.to_world((0, 25, 15))
     found = occupancy(GRID, lesion(ball((edge[0], edge[1], edge[2]), 9.0)), None, 20.0)

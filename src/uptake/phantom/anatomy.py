@@ -120,8 +120,8 @@ def draw_body(region: Region, breasts: tuple[Breast, ...], finest_mm: float, rng
     """The fields of a body over a region of the world; `finest_mm`: the lattice of its gland, 2-3."""
     surface = draw_surface(region, breasts, rng)
     parenchyma = draw_parenchyma(region, breasts, surface, finest_mm, rng)
-    octaves = ((0.15, random_field(region, 4.2, rng)), (0.09, random_field(region, 2.1, rng)))
-    habit = Habit(float(rng.uniform(0.05, 0.45)), float(rng.uniform(0.2, 1.1)), float(rng.uniform(0.8, 2.4)))
+    octaves = ((0.33, random_field(region, 4.2, rng)), (0.2, random_field(region, 2.1, rng)))
+    habit = _habit(breasts[0].sparse, rng)
     points, _ = sampled(region, LATTICE_MM)
     near = radius(points.x, points.y, points.z, breasts[0]) < 1
     inside = near & (surface.on(points) > 4) & (points.y > chest_y_mm(points.x, points.z) + 4)
@@ -255,17 +255,22 @@ def _hilum(node: Blob) -> Blob:
 
 def _gland(frame: Frame, body: Body, depth: Float) -> Float:
     """Share of gland and septa in the breast's inside."""
-    parenchyma = body.parenchyma
-    strands, fine = parenchyma.strands.on(frame), _texture(frame, body.octaves)
-    score = parenchyma.tendency.on(frame) + fine - np.float32(body.gland_level)
+    strands, fine = body.parenchyma.strands.on(frame), _texture(frame, body.octaves)
+    score = body.parenchyma.tendency.on(frame) + fine - np.float32(body.gland_level)
     gland = _gland_share(score, fine, strands, body.habit) * step(depth - 4.5, 3.0)
-    # Septa between lobules, thicker near the gland, and fibres towards the nipple.
-    faint = body.faint.on(frame) + np.clip(score, -1.5, 0.5)
-    wall = parenchyma.wall_mm.on(frame) + 2 * fine
+    return np.asarray(np.maximum(gland, _septa(frame, body, score, fine, strands)))
+
+
+def _septa(frame: Frame, body: Body, score: Float, fine: Float, strands: Float) -> Float:
+    """Share of septa between lobules, thicker near the gland, of fibres towards the nipple and of a fine web."""
+    faint = body.faint.on(frame) + np.clip(score, -0.9, 0.5)
+    wall = body.parenchyma.wall_mm.on(frame) + 2 * fine
     sheet = np.clip((np.float32(1.9) - wall) / np.float32(1.3), 0, 1) * np.clip(0.42 + 0.3 * faint, 0.03, 0.7)
     fibre = np.clip(1 - np.abs(strands) / np.float32(0.16), 0, 1) * np.clip(0.36 + 0.3 * faint, 0.03, 0.6)
-    thin = np.maximum(sheet, fibre) * step(frame.y - chest_y_mm(frame.x, frame.z) - 1, 4.0)
-    return np.asarray(np.maximum(gland, thin), dtype=np.float32)
+    web = np.clip(1 - np.abs(body.rough_chest.on(frame) - np.float32(0.7) * fine) / np.float32(0.11), 0, 1)
+    web *= np.clip(0.22 + 0.16 * faint, 0.02, 0.4)
+    before_chest = step(frame.y - chest_y_mm(frame.x, frame.z) - 1, 4.0)
+    return np.asarray(np.maximum(np.maximum(sheet, fibre), web) * before_chest, dtype=np.float32)
 
 
 def _gland_share(score: Float, fine: Float, strands: Float, habit: Habit) -> Float:
@@ -332,6 +337,15 @@ def _level(score: Float, fine: Float, strands: Float, habit: Habit, density: flo
         share = float(_gland_share(score - np.float32(middle), fine, strands, habit).mean(dtype=np.float64))
         low, high = (middle, high) if share > density else (low, middle)
     return (low + high) / 2
+
+
+def _habit(sparse: float, rng: np.random.Generator) -> Habit:
+    """The less gland there is, the more fat runs through it and the softer it ends."""
+    return Habit(
+        float(rng.uniform(0.1, 0.5)) + 0.4 * sparse,
+        float(rng.uniform(0.35, 1.1)) + 0.7 * sparse,
+        float(rng.uniform(0.8, 2.4)),
+    )
 
 
 def _chest(rng: np.random.Generator) -> Chest:

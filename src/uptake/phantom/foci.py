@@ -33,6 +33,10 @@ SOFT_EDGE = 0.5
 """At its surface this much of a lesion is tumour."""
 MARGIN_MM = 2.5
 """Lesions stay this far below the skin, and before the chest wall."""
+WALLS_MM = 2.0
+"""The walls between fat lobules change a lesion's surface by as much as its own lobulation, at most by this per mm."""
+IN_FAT, IN_GLAND = -1.2, 0.5
+"""Limits of the tendency to gland, within which a confined lesion follows it."""
 KEPT_AWAY_MM = 1.5
 """So much farther, and by their roughness, in the mean."""
 
@@ -73,7 +77,7 @@ class Lesion:
     spared: share of the foci's inside that is slow, fibrous tumour with gland and fat left in it, 0-1; `islands` says
     where. Within 3 mm of the surface it is more. soft_mm: over this depth it passes from `SOFT_EDGE` to all tumour.
     walls_mm: how far a point is from the walls between fat lobules; rough foci reach out along the walls, and lobules
-    bulge into them.
+    bulge into them. gland: positive where there is gland; a lesion confined to it lies so much deeper per unit of that.
     """
 
     kind: Kind
@@ -85,6 +89,8 @@ class Lesion:
     spared: float = 0.0
     soft_mm: float = 2.5
     walls_mm: Field | None = None
+    gland: Field | None = None
+    confined_mm: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,11 +116,11 @@ def occupancy(grid: Grid, lesion: Lesion, body_depth: Field | None, stv_reach_mm
 
     The STV part is the primary with its core and the satellites at most `stv_reach_mm` from it.
     """
-    where = _around(grid, lesion.foci)
+    where = _around(grid, lesion, lesion.foci)
     shape = tuple(part.stop - part.start for part in where)
     total, near, tumour, core, slow, deep = (np.zeros(shape, dtype=np.float32) for _ in range(6))
     for focus in lesion.foci:
-        own = _around(grid, (focus,))
+        own = _around(grid, lesion, (focus,))
         place = tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(own, where, strict=True))
         found = _filled(grid, own, lesion, focus, body_depth)
         added = [(total, found.lesion), (tumour, found.tumour), (core, found.core)]
@@ -160,7 +166,9 @@ def focus_depth_mm(frame: Frame, lesion: Lesion, focus: Focus) -> Float:
         depth += np.float32(focus.rough_mm[0]) * (creased + np.float32(0.8) * coarse)
         if lesion.walls_mm is not None:
             wall = np.minimum(lesion.walls_mm.on(frame), np.float32(MIDST_MM))
-            depth += np.float32(focus.rough_mm[0]) * (np.float32(0.9) - np.float32(0.4) * wall)
+            depth += np.float32(min(focus.rough_mm[0], WALLS_MM)) * (np.float32(0.9) - np.float32(0.4) * wall)
+        if lesion.gland is not None:
+            depth += np.float32(lesion.confined_mm) * np.clip(lesion.gland.on(frame), IN_FAT, IN_GLAND)
     if focus.rough_mm[1]:
         depth += np.float32(focus.rough_mm[1]) * (np.float32(1.1) - np.float32(1.6) * np.abs(lesion.fine.on(frame)))
     if focus.clumped:
@@ -262,11 +270,11 @@ def _ball_depth(frame: Frame, ball: Ball) -> Float:
     return np.asarray((1 - np.sqrt(total)) * np.float32(ball.half_axes_mm.min()), dtype=np.float32)
 
 
-def _around(grid: Grid, foci: tuple[Focus, ...]) -> Slices:
+def _around(grid: Grid, lesion: Lesion, foci: tuple[Focus, ...]) -> Slices:
     """The part of the grid that holds every focus with its roughness and spicules."""
     corners = []
     for focus in foci:
-        extra = max(focus.grown_mm, 0) + 4 * sum(focus.rough_mm) + 2
+        extra = max(focus.grown_mm, 0) + 4 * sum(focus.rough_mm) + IN_GLAND * lesion.confined_mm + 2
         for ball in focus.balls:
             reach = (
                 float(ball.half_axes_mm.max()) * (1 + max(focus.grown_mm, 0) / float(ball.half_axes_mm.min())) + extra

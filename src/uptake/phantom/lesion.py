@@ -37,17 +37,24 @@ SPARED: dict[Kind, tuple[float, float]] = {
 }  # fmt: skip
 """Share of a lesion that is gland and fat it has grown around: expert volumes are 1.53 times the enhancing
 ones in the median (quartiles 1.26 and 2.08)."""
-SOFT_MM = (1.3, 4.5)
+SOFT_MM = (1.3, 6.0)
 """Some lesions end sharply, others pass into what is around them."""
+CONFINED_MM = (0.0, 9.0)
+"""How far lesions keep to the gland: some not at all. One with a rim grows where it is."""
 COARSE_MM = 1.4
 
 
 def draw_lesion(
-    breast: Breast, kind: Kind | Literal["any"], rng: np.random.Generator, walls_mm: Field | None = None
+    breast: Breast,
+    kind: Kind | Literal["any"],
+    rng: np.random.Generator,
+    walls_mm: Field | None = None,
+    gland: Field | None = None,
 ) -> Lesion:
     """A lesion of a kind in a breast: a primary, satellites within 20 mm of it and others beyond.
 
-    walls_mm: the walls between the breast's fat lobules, along which it grows.
+    walls_mm: the walls between the breast's fat lobules, along which it grows. gland: positive where gland is, to
+    which it keeps more or less.
     """
     if kind == "any":
         kind = cast(Kind, str(rng.choice(list(KINDS), p=list(KINDS.values()))))
@@ -62,10 +69,12 @@ def draw_lesion(
         random_field(region, max(3.5, 0.16 * diameter), rng),
         random_field(region, 1.9, rng),
         random_field(region, (4.0, 6.0, 4.0), rng),
-        random_field(region, max(2.2, 0.05 * diameter), rng),
+        random_field(region, max(2.6, 0.08 * diameter), rng),
         float(rng.uniform(*SPARED[kind])),
         float(rng.uniform(*SOFT_MM)),
         walls_mm,
+        gland,
+        float(rng.uniform(*CONFINED_MM)) if kind != "rim" else 0.0,
     )
     primary = _primary(kind, centre, axis, primary_mm, diameter, rng)
     bare = Lesion(kind, (primary,), *textures)
@@ -109,7 +118,7 @@ def _primary(
         return Focus(balls, (), (0.1 * diameter_mm, 1.0), clumped=clumped, crumbs_mm3=crumbs)
     count = {"mass": 3, "multifocal": 4, "rim": 1}[kind]
     balls = _chain(centre, axis, length_mm, 0.6 * diameter_mm / 2, count, rng)
-    rough = (rng.uniform(0.03, 0.085) * diameter_mm, rng.uniform(0.2, 0.7))
+    rough = (rng.uniform(0.04, 0.1) * diameter_mm, rng.uniform(0.3, 1.2))
     spicules = _spicules(balls, diameter_mm, int(rng.integers(5, 32)), rng) if kind != "rim" else ()
     rim = float(rng.uniform(0.16, 0.3)) * diameter_mm if kind == "rim" else None
     return Focus(balls, spicules, rough, rim_mm=rim, crumbs_mm3=crumbs)

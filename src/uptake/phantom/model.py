@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -76,14 +76,14 @@ def draw_model(
 ) -> Model:
     """The patient of a seed, over a region of the world. The lesion lies in the first breast."""
     body = draw_body(region, breasts, finest_mm, stream(seed, "anatomy"))
-    lesion = draw_lesion(breasts[0], kind, stream(seed, "lesion"), body.parenchyma.wall_mm)
+    lesion = draw_lesion(breasts[0], kind, stream(seed, "lesion"), body.parenchyma.wall_mm, _gland_field(body))
     rng, growing = stream(seed, "texture"), stream(seed, "vessels")
     textures = Textures(
         (random_field(region, 6.0, rng), random_field(region, 2.2, rng)),
-        (random_field(region, 20.0, rng), random_field(region, 4.5, rng)),
+        (random_field(region, 20.0, rng), random_field(region, 6.5, rng)),
         random_field(region, 7.0, rng),
         _residue(region, breasts, rng),
-        (float(rng.uniform(0.3, 0.9)), float(rng.uniform(0.2, 0.7)), float(rng.uniform(0.3, 0.7))),
+        (float(rng.uniform(0.3, 0.9)), float(rng.uniform(0.1, 0.5)), float(rng.uniform(0.3, 0.8))),
     )
     vessels: list[Tube] = []
     ducts: list[Tube] = []
@@ -140,6 +140,12 @@ def _displace(shares: dict[Tissue, Float], tissue: Tissue, share: Float) -> None
     shares[tissue] = share
 
 
+def _gland_field(body: Body) -> Field:
+    """Positive where there is gland."""
+    tendency = body.parenchyma.tendency
+    return replace(tendency, coefficients=tendency.coefficients - np.float32(body.gland_level))
+
+
 def _residue(region: Region, breasts: tuple[Breast, ...], rng: np.random.Generator) -> Field:
     """Smooth over 45 mm, and larger where the field is hard to shim: above, below and beside the breasts."""
     noise = random_field(region, 45.0, rng)
@@ -168,7 +174,7 @@ def _vessels(breast: Breast, lesion_mm: Point | None, rng: np.random.Generator) 
         for _ in range(int(rng.integers(3, 7))):
             away = rng.standard_normal(3) * (0.7, 0.5, 1.0) + (0, -0.5, 0)
             root = lesion_mm + 60 * away / np.sqrt((away * away).sum())
-            growth = Growth(float(rng.uniform(0.5, 1.1)), 0.98, 0.2, 0.14)
+            growth = Growth(float(rng.uniform(0.5, 1.0)), 0.98, 0.2, 0.24)
             found += grow(root, lesion_mm, _to(lesion_mm), growth, rng)
     return found
 
@@ -217,6 +223,6 @@ def _to(target: Point) -> Steer:
     def steer(point: Point, direction: Point) -> Point:
         ahead = target - point
         far = float(np.sqrt((ahead * ahead).sum()))
-        return np.asarray(direction + (0.35 if far > 12 else -0.1) * ahead / max(far, 1e-6))
+        return np.asarray(direction + (0.24 if far > 12 else -0.1) * ahead / max(far, 1e-6))
 
     return steer

@@ -35,6 +35,11 @@ class Breast:
     skin_mm: float
 
     @property
+    def sparse(self) -> float:
+        """0 where gland lies closed in a dense breast, 1 where little of it is scattered in fat."""
+        return float(np.clip((0.42 - self.density) / 0.25, 0, 1))
+
+    @property
     def nipple_mm(self) -> npt.NDArray[np.float64]:
         """Where the nipple's tip is, RAS+ mm."""
         x, z = self.centre_mm
@@ -46,8 +51,8 @@ def draw_breast(side: int, rng: np.random.Generator) -> Breast:
     """A breast on one side (-1 left, 1 right): small to large, fatty to dense, round to pointed."""
     centre = (side * (BREAST_X_MM + rng.uniform(-4, 4)), rng.uniform(-8, 6))
     size = float(np.exp(rng.normal(0.05, 0.2)))
-    out, up, down = size * rng.uniform(72, 106), size * rng.uniform(58, 76), size * rng.uniform(54, 70)
-    half_axes = (min(size * rng.uniform(54, 62), 67.0), float(np.clip(out, 60, 114)), min(up, 88.0), min(down, 82.0))
+    out, up, down = size * rng.uniform(78, 112), size * rng.uniform(68, 88), size * rng.uniform(68, 92)
+    half_axes = (min(size * rng.uniform(54, 62), 67.0), float(np.clip(out, 60, 118)), min(up, 98.0), min(down, 104.0))
     density = float(np.clip(rng.beta(1.2, 2.6), 0.02, 0.98) * 0.5 + 0.1)
     pointed = float(np.clip(rng.normal(2.1, 0.32), 1.45, 2.9))
     droop, overhang = rng.uniform(-8, 24), float(rng.random())
@@ -95,7 +100,7 @@ def radius(x: Points, y: Points, z: Points, breast: Breast) -> Points:
     dz = z - (breast.centre_mm[1] - breast.droop_mm * t)
     # Above, the slope to the shoulder is straight or hollow; below, the breast may hang over its fold.
     low = np.maximum(0.45 - t, 0) / 0.45
-    az = np.where(dz > 0, up * (1 + 0.35 * low), down * (1 - 0.36 * breast.overhang * low))
+    az = np.where(dz > 0, up * (1 + 0.35 * low), down * (1 - 0.55 * breast.overhang * low))
     round_part = ((x - breast.centre_mm[0]) / (ax * (1 + 0.1 * low))) ** 2 + (dz / az) ** 2
     p = breast.pointed
     return np.asarray((np.maximum(round_part, 1e-8) ** (p / 2) + t**p) ** (1 / p))
