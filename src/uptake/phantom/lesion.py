@@ -37,7 +37,7 @@ SPARED: dict[Kind, tuple[float, float]] = {
 }  # fmt: skip
 """Share of a lesion that is gland and fat it has grown around: expert volumes are 1.53 times the enhancing
 ones in the median (quartiles 1.26 and 2.08)."""
-SOFT_MM = (1.3, 6.0)
+SOFT_MM = (1.3, 4.5)
 """Some lesions end sharply, others pass into what is around them."""
 CONFINED_MM = (0.0, 9.0)
 """How far lesions keep to the gland: some not at all. One with a rim grows where it is."""
