@@ -16,7 +16,6 @@ from uptake.cohort.folds import (
     checked,
     from_plain,
     only,
-    patient_of,
     plan_folds,
     plan_whole,
     trainable,
@@ -160,19 +159,3 @@ def test_fewer_cases_keep_their_sides_and_a_side_without_cases_cannot_be_trained
 def test_a_file_of_another_form_is_refused(plain: object) -> None:
     with pytest.raises(Refusal, match="another form"):
         from_plain(plain)
-
-
-@pytest.mark.parametrize(
-    ("case_id", "visit", "patient"),
-    [
-        ("ISPY1_1001", None, "ISPY1_1001"),
-        ("ISPY1_1001_T2", None, "ISPY1_1001"),
-        ("P7_baseline", "baseline", "P7"),
-        ("P7_Visit-2", "Visit 2 ", "P7"),
-        ("P7_T0-T1", "T0/T1", "P7"),
-        ("P7", "T1", "P7"),
-        ("_T1", "T1", "_T1"),
-    ],
-)
-def test_a_case_without_its_visit_is_the_patient(case_id: str, visit: str | None, patient: str) -> None:
-    assert patient_of(case_id, visit) == patient
