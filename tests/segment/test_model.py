@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from uptake.cohort.folds import only
 from uptake.io.nifti import read_mask, read_volume, write_volume
 from uptake.io.store import Cohort
 from uptake.io.tables import read_csv
 from uptake.io.values import write_value
-from uptake.segment.cases import voi_of
+from uptake.segment.cases import training_case, voi_of
 from uptake.segment.model import read_model, unseen_members, write_model
+from uptake.segment.recipes import named_recipe
 from uptake.study import Code, CohortError, Refusal, SettingsError
 from uptake.tumour.voi import VoiChoice
 from uptake.verbs import predict, train
@@ -302,6 +304,41 @@ def test_a_table_that_does_not_say_whose_every_case_is_makes_no_sense(
         (tmp_path / "patients.csv").write_text(text)
     with pytest.raises(SettingsError, match=words):
         train(untrained, plan_only=True, patients=tmp_path / "patients.csv")
+
+
+def test_a_case_of_too_few_phases_is_left_out_and_named(untrained: Path) -> None:
+    (untrained / "cases/B3/harmonised/B3_0002.nii.gz").unlink()
+    result = train(untrained, labels="truth", dry_run=True, test=False)
+    assert result.left_out == {"B3": "2 harmonised phases, not 3"}
+    assert "B3" not in result.folds.case_ids
+    for path in untrained.glob("cases/*/harmonised/*_0002.nii.gz"):
+        path.unlink()
+    with pytest.raises(Refusal) as refused:
+        train(untrained, labels="truth", dry_run=True)
+    assert refused.value.code is Code.LABELS
+    assert "2 harmonised phases, not 3: 5" in refused.value.found
+
+
+def test_some_cases_of_planned_folds_can_be_trained_on_as_the_remedy_for_a_speck_says(untrained: Path) -> None:
+    plan = train(untrained, plan_only=True, outer=2, inner=2).folds
+    kept = [case for case in plan.case_ids if case != "B2_T1"]
+    found = train(untrained, labels="truth", cases=kept, dry_run=True).folds
+    assert found == only(plan, kept)
+    assert train(untrained, labels="truth", dry_run=True).folds == plan
+
+
+@pytest.mark.parametrize("prompt", [True, False])
+def test_another_voi_makes_another_training_case_where_the_voi_is_a_channel(
+    untrained: Path, tmp_path: Path, prompt: bool
+) -> None:
+    def key(*voi: tuple[int, int, int]) -> str:
+        write_value(VoiChoice("study", "box", *voi), untrained / "cases/B1/voi.json")
+        recipe = dataclasses.replace(named_recipe("ours"), patch=32, prompt=prompt)
+        return training_case(Cohort(untrained), "B1", "truth", recipe, tmp_path).key
+
+    first, again, other = key((2, 3, 4), (20, 20, 20)), key((2, 3, 4), (20, 20, 20)), key((2, 3, 4), (20, 20, 21))
+    assert first == again
+    assert (first != other) == prompt
 
 
 @pytest.mark.parametrize("wrong", [{"labels": "guess"}, {"recipe": "theirs"}, {"name": "../up"}, {"cases": ["X"]}])

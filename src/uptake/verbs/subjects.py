@@ -12,6 +12,7 @@ from uptake.io.forms import StudyFile
 from uptake.io.store import CaseRecord, Cohort
 from uptake.io.tables import read_csv
 from uptake.segment.cases import LABELS, Labels, harmonised_key, label_of
+from uptake.segment.channels import PHASES
 from uptake.study import Code, Refusal, SettingsError
 
 ABSENT, EMPTY, UNMADE = "no label", "an empty label", "no harmonised images"
@@ -76,7 +77,7 @@ def no_subjects(labels: Labels, left_out: Mapping[str, str]) -> Refusal:
     return Refusal(
         Code.LABELS,
         found=f"none of {len(left_out)} cases can be learned from" + (f" ({counted})" if counted else ""),
-        allowed=f"cases with a {labels}'s mask with a voxel",
+        allowed=f"cases with {PHASES} harmonised phases and a {labels}'s mask with a voxel",
         remedy=where[labels],
     )
 
@@ -94,6 +95,9 @@ def _subject(cohort: Cohort, record: CaseRecord, owners: Mapping[str, str]) -> S
 def _why_not(cohort: Cohort, case_id: str, labels: Labels) -> str:
     if not harmonised_key(cohort, case_id):
         return UNMADE
+    phases = len(list((cohort.case(case_id) / "harmonised").glob("*.nii.gz")))
+    if phases != PHASES:
+        return f"{phases} harmonised phases, not {PHASES}"
     if label_of(cohort, case_id, labels) is None:
         return EMPTY if (cohort.case(case_id) / LABELS[labels]).is_file() else ABSENT
     return ""

@@ -93,7 +93,7 @@ def train(  # noqa: PLR0913 (what a user may ask for)
     recipe's. recipe: ours or paper; `changes` are settings of it. outer, inner: numbers of folds; None: 5, or what the
     patients allow. folds: a file of folds to use in place of new ones. patients: a CSV file (case_id, patient) that
     says whose each case is; None: the names do. test: False trains one network on all cases but a validation part,
-    for use and not for figures. device: auto, cpu, cuda, cuda:N.
+    for use and not for figures. cases: only these, of planned folds too. device: auto, cpu, cuda, cuda:N.
     jobs: folds at once. dry_run: plan and write nothing.
     The same seed gives the same network on the CPU; a killed training goes on where it stood.
     Raises SettingsError, CohortError; Refusal FOLDS, LABELS, NO_SPACE. What is wrong with a fold is in the result.
@@ -118,7 +118,7 @@ def train(  # noqa: PLR0913 (what a user may ask for)
             raise no_subjects(labels, left_out)
         given = Path(folds) if folds else None
         plan = (
-            _plan(opened_cohort, owners, labelled, (outer, inner, seed), given)
+            _plan(opened_cohort, owners, labelled, (outer, inner, seed), given, bool(cases))
             if test
             else planning.plan_whole(labelled, inner, seed)
         )
@@ -168,15 +168,19 @@ def _plan(
     labelled: Sequence[Subject],
     numbers: tuple[int | None, int | None, int],
     given: Path | None,
+    partly: bool,
 ) -> Folds:
-    """The folds: from a file, from an earlier ``--plan-only``, or new ones of the labelled cases."""
+    """The folds: from a file, from an earlier ``--plan-only``, or new ones of the labelled cases.
+
+    partly: whether `owners` are some cases of the cohort, so that a plan may hold others; theirs are left out of it.
+    """
     outer, inner, seed = numbers
     standing = cohort.path / FOLDS
     path = given or (standing if standing.is_file() and outer is None and inner is None else None)
     if path is None:
         return planning.plan_folds(labelled, outer, inner, seed)
     read = _read_folds(path)
-    plan = planning.checked(read, owners)
+    plan = planning.checked(planning.only(read, owners) if partly else read, owners)
     return planning.trainable(planning.only(plan, [subject.case_id for subject in labelled]))
 
 
