@@ -289,8 +289,8 @@ def _summed(job: _Job, rows: Sequence[Judged]) -> tuple[tuple[Figures, ...], tup
     for subject in subjects_of(job.cohort, sorted({row.case_id for row in rows})):
         scanners.setdefault(subject.scanner or "scanner not known", []).append(subject.case_id)
     strata = {**size_strata({row.case_id: row.truth_cc for row in rows}), **scanners}
-    differences = [difference(rows, MODEL_METHOD, method) for method in BASELINES]
-    return figures(rows, strata), tuple(item for item in differences if item is not None)
+    differences = [difference(rows, MODEL_METHOD, method, job.patients) for method in BASELINES]
+    return figures(rows, strata, job.patients), tuple(item for item in differences if item is not None)
 
 
 def _write_figures(
