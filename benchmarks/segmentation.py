@@ -278,9 +278,10 @@ def show(rows: Sequence[Judged], trained: Sequence[Trained], methods: Sequence[s
 
 
 def figure_line(line: Figures) -> str:
-    """A row of the first table; medians with 95 % intervals."""
+    """A row of the first table; medians with 95 % intervals, HD95 of the cases in which anything was found."""
     distance = "none found" if line.hd95_mm is None else _words(line.hd95_mm, 1)
-    distance += f", of {line.hd95_cases}" if line.hd95_cases < line.cases else ""
+    if 0 < line.hd95_cases < line.cases:
+        distance += f" [{line.hd95_cases} of {line.cases}]"
     surface = _words(line.surface_dice_2mm, 2)
     dice, bias = _words(line.dice, 3), _words(line.volume_bias_percent, 0, "+")
     return f"| {line.method} | {dice} | {distance} | {surface} | {bias} | {100 * line.detected:.0f} % |"

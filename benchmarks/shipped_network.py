@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import time
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import fields
 from importlib import metadata
@@ -26,7 +26,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from uptake.cohort.folds import Folds, Outer, Subject, plan_whole
-from uptake.cohort.judging import Judged, figures, judge, size_strata
+from uptake.cohort.judging import Figures, Judged, figures, judge, size_strata
 from uptake.io.files import write_bytes_whole
 from uptake.io.nifti import read_mask
 from uptake.io.store import open_cohort
@@ -68,7 +68,10 @@ Phantoms by `uptake.phantom` (half the matrix of a full study, seeds as the name
 blocks of 2 mm, and each shown several times as other scanners and patients might show it (`uptake.phantom.variation`):
 contrast and enhancement of every tissue, fat suppression or none, timing, coils, resolution, noise, motion, ghosts,
 bright spots, field of view. Settings and commands: `benchmarks/shipped_network.toml` and `.py`. The phantoms tested
-here are shown varied in the same way, and once as they are with noise; neither says anything of patients."""
+here are shown varied in the same way, and once as they are with noise; neither says anything of patients. A phantom
+counts as one patient however often it is shown, so the intervals are those of a handful of phantoms. The same seeds
+give other phantoms wherever `uptake.phantom` has changed since: these can then be made only with the code of their
+time."""
 TRIED = "Predicted once, after the training; nothing was trained, chosen or tuned on them. The FTV is the rule's."
 VARY = Vary(**SETTINGS["vary"])
 
@@ -177,13 +180,19 @@ def ship(work: Path, tried: Path | None) -> None:
     write_model(SHIPPED, model)
     run = opened(SHIPPED / "0-0", RECIPE, "onnx", threads=1)
     rows, strata = judged_variants(work, run)
-    found = figures(rows, {**size_strata({row.case_id: row.truth_cc for row in rows}), **strata})
+    found = figures_of(rows, strata)
     write_csv([item.name for item in fields(Judged)], rows, SHIPPED / "judged.csv")
     write_value({"figures": list(found), "differences": []}, SHIPPED / "figures.json")
     picture(work, run, Path(__file__).parents[1] / "docs/images/network.png")
     stopped = f"Training was stopped after {len(progress.rows)} of {RECIPE.epochs} epochs: there was no more time."
     about = [ABOUT, *([] if progress.finished else [stopped]), *([tried_on(tried, run)] if tried else [])]
     write_bytes_whole(SHIPPED / "card.md", card(model, found, (), {}, about).encode())
+
+
+def figures_of(rows: Sequence[Judged], strata: Mapping[str, Sequence[str]]) -> tuple[Figures, ...]:
+    """The figures of images, several of which show one phantom."""
+    sizes = size_strata({row.case_id: row.truth_cc for row in rows})
+    return figures(rows, {**sizes, **strata}, {row.case_id: row.case_id.rpartition("-")[0] for row in rows})
 
 
 def judged_variants(work: Path, run: Run) -> tuple[list[Judged], dict[str, list[str]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -41,6 +42,22 @@ def test_a_dry_plan_writes_nothing_and_json_is_for_machines(cohort: Path) -> Non
     assert done.exit_code == 0
     assert len(json.loads(done.stdout)["folds"]["outer"]) == 5
     assert not (cohort / "folds.json").exists()
+
+
+def test_names_that_may_be_visits_of_one_patient_are_told(cohort: Path) -> None:
+    record = Cohort(cohort).record("P0")
+    for name in ("Q1_1", "Q1_2"):
+        Cohort(cohort).write_record(dataclasses.replace(record, case_id=name))
+    done = RUNNER.invoke(app, ["train", str(cohort), "--plan-only", "--dry-run"])
+    assert "taken for different patients: Q1_1, Q1_2" in done.stderr
+    assert "--patients FILE" in done.stderr
+    plain = json.loads(RUNNER.invoke(app, ["train", str(cohort), "--plan-only", "--dry-run", "--json"]).stdout)
+    assert plain["alike"] == [["Q1_1", "Q1_2"]]
+    table = cohort / "patients.csv"
+    owners = {f"P{n}": f"P{n}" for n in range(6)} | {"Q1_1": "Q1", "Q1_2": "Q1"}
+    table.write_text("case_id,patient\n" + "".join(f"{case},{owner}\n" for case, owner in owners.items()))
+    done = RUNNER.invoke(app, ["train", str(cohort), "--plan-only", "--dry-run", "--patients", str(table)])
+    assert (done.exit_code, done.stderr) == (0, "")
 
 
 def test_more_folds_than_patients_are_a_refusal(cohort: Path) -> None:

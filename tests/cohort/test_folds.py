@@ -16,7 +16,6 @@ from uptake.cohort.folds import (
     checked,
     from_plain,
     only,
-    patient_of,
     plan_folds,
     plan_whole,
     trainable,
@@ -80,20 +79,6 @@ def test_scanners_and_sizes_of_lesions_are_shared_out(patients: int, count: int,
         for run in (set(own), large):
             shares = [len(run & test) for test in tests]
             assert max(shares) - min(shares) <= 2
-
-
-@given(
-    st.lists(st.from_regex(r"[A-Z]{1,4}[-_]?[0-9]{2,4}", fullmatch=True), min_size=4, max_size=12, unique=True),
-    st.sampled_from(["_T{}", "-t{}", "_V{}", ".MR{}", "_ses-0{}", "_visit_{}", "-week{}"]),
-    st.integers(0, 9),
-)
-def test_no_patient_is_on_two_sides_however_visits_are_named(names: list[str], visit: str, seed: int) -> None:
-    cases = {f"{name}{visit.format(n)}": name for name in names for n in (1, 2)}
-    plan = plan_folds([Subject(case, patient_of(case, None)) for case in cases], seed=seed)
-    for outer in plan.outer:
-        for inner in outer.inner:
-            sides = [{cases[case] for case in part} for part in (outer.test, inner.train, inner.validation)]
-            assert sum(map(len, sides)) == len(set().union(*sides))
 
 
 def test_another_seed_gives_another_plan() -> None:
@@ -174,32 +159,3 @@ def test_fewer_cases_keep_their_sides_and_a_side_without_cases_cannot_be_trained
 def test_a_file_of_another_form_is_refused(plain: object) -> None:
     with pytest.raises(Refusal, match="another form"):
         from_plain(plain)
-
-
-@pytest.mark.parametrize(
-    ("case_id", "visit", "patient"),
-    [
-        ("ISPY1_1001", None, "ISPY1_1001"),
-        ("ISPY1_1001_T2", None, "ISPY1_1001"),
-        ("P7_baseline", "baseline", "P7"),
-        ("P7_Visit-2", "Visit 2 ", "P7"),
-        ("P7_T0-T1", "T0/T1", "P7"),
-        ("P7", "T1", "P7"),
-        ("_T1", "T1", "_T1"),
-        ("1001_V1", None, "1001"),
-        ("1001-T2", None, "1001"),
-        ("1001_t3", None, "1001"),
-        ("1001_MR1", None, "1001"),
-        ("sub-07_ses-02", None, "sub-07"),
-        ("sub-07_ses02", None, "sub-07"),
-        ("A.visit_3", None, "A"),
-        ("A_Baseline", None, "A"),
-        ("A_follow-up", None, "A"),
-        ("A_week12", "T1", "A"),
-        ("UCSF-BR-06", None, "UCSF-BR-06"),
-        ("PHANTOM-0003", None, "PHANTOM-0003"),
-        ("Breast_MRI_001", None, "Breast_MRI_001"),
-    ],
-)
-def test_a_case_without_its_visit_is_the_patient(case_id: str, visit: str | None, patient: str) -> None:
-    assert patient_of(case_id, visit) == patient

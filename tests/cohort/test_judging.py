@@ -52,17 +52,11 @@ def test_surface_dice_counts_what_lies_farther_than_2_mm() -> None:
     assert (found.dice, found.hd95_mm, found.surface_dice_2mm, found.detected) == (0, 3, 0, False)
 
 
-def test_an_empty_mask_misses_the_lesion_and_its_surface_and_has_no_distance() -> None:
+def test_an_empty_mask_misses_the_lesion_its_surface_too_and_has_no_distance() -> None:
+    """Nikolov's surface Dice: none of the truth's surface is near another one, so 0, not left out of a median."""
     found = judge("A", "model", TRUTH.with_array(np.zeros_like(TRUTH.array)), TRUTH)
     assert (found.dice, found.hd95_mm, found.surface_dice_2mm, found.detected) == (0, None, 0, False)
     assert found.volume_bias_percent == -100
-
-
-def test_empty_masks_count_in_the_surface_dice_and_not_in_the_distance() -> None:
-    empty = TRUTH.with_array(np.zeros_like(TRUTH.array))
-    rows = [judge(str(n), "model", TRUTH if n == 0 else empty, TRUTH) for n in range(5)]
-    (found,) = figures(rows, {})
-    assert (found.surface_dice_2mm.value, found.cases, found.hd95_cases) == (0, 5, 1)
 
 
 @pytest.mark.filterwarnings("ignore:monai.metrics:FutureWarning")
@@ -88,7 +82,7 @@ def test_an_empty_truth_and_another_grid_are_errors_of_the_caller() -> None:
 
 
 def row(case: str, method: str, dice: float, hd95: float | None = 1.0) -> Judged:
-    return Judged(case, method, dice, hd95, 0.9, 1.0, 2.0, -1.0, -50.0, dice >= 0.1)
+    return Judged(case, method, dice, hd95, 0.0 if hd95 is None else 0.9, 1.0, 2.0, -1.0, -50.0, dice >= 0.1)
 
 
 def test_figures_are_medians_per_method_and_stratum_with_the_share_detected() -> None:
@@ -99,6 +93,13 @@ def test_figures_are_medians_per_method_and_stratum_with_the_share_detected() ->
     assert found["m", "all"].detected == pytest.approx(2 / 3)
     assert found["m", "GE"].dice.value == pytest.approx(0.8)
     assert found["m", "GE"].cases == 2
+
+
+def test_missed_lesions_pull_surface_dice_down_and_figures_say_of_how_many_cases_hd95_is() -> None:
+    (found,) = figures([row("A", "m", 0.9), row("B", "m", 0.0, None), row("C", "m", 0.0, None)], {})
+    assert (found.surface_dice_2mm.value, found.hd95_cases, found.cases) == (0, 1, 3)
+    assert found.hd95_mm is not None
+    assert found.hd95_mm.value == 1
 
 
 def test_a_method_that_never_finds_anything_has_no_distance() -> None:
@@ -113,6 +114,33 @@ def test_intervals_hold_the_median_and_are_those_of_scipy_s_bootstrap() -> None:
     assert found.value == pytest.approx(np.median(values))
     assert (found.low, found.high) == pytest.approx(tuple(theirs.confidence_interval), abs=0.01)
     assert bootstrapped([0.5]) == bootstrapped([0.5], seed=9)
+
+
+def test_intervals_of_patients_with_several_cases_are_those_of_drawing_patients_one_by_one() -> None:
+    rng = np.random.default_rng(5)
+    whose = [f"P{n}" for n in range(12) for _ in range(1 + n % 3)]
+    values = list(rng.normal(0.7, 0.02, len(whose)) + 0.02 * np.array([int(name[1:]) for name in whose]))
+    own = {name: [v for v, other in zip(values, whose, strict=True) if other == name] for name in whose}
+    drawn = [np.median(np.concatenate([own[n] for n in rng.choice(list(own), len(own))])) for _ in range(4000)]
+    found = bootstrapped(values, whose)
+    assert (found.low, found.high) == pytest.approx(tuple(np.percentile(drawn, (2.5, 97.5))), abs=0.01)
+    by_case = bootstrapped(values)
+    assert found.value == by_case.value == np.median(values)
+    assert found.high - found.low > by_case.high - by_case.low
+
+
+def test_a_patient_shown_twice_is_no_second_patient() -> None:
+    """Twice the same values: the interval of the patients, and Wilcoxon's p of the patients, stay what they are."""
+    once = [row(f"P{n}", m, 0.5 + 0.03 * n * (m == "m")) for n in range(8) for m in ("m", "b")]
+    again = [row(f"{r.case_id} again", r.method, r.dice) for r in once]
+    owners = {r.case_id: r.case_id.partition(" ")[0] for r in (*once, *again)}
+    (one, _), (two, _) = figures(once, {}), figures([*once, *again], {}, owners)
+    assert (one.dice, one.cases, one.patients) == (two.dice, 8, 8)
+    assert (two.cases, two.patients) == (16, 8)
+    single, double = difference(once, "m", "b"), difference([*once, *again], "m", "b", owners)
+    assert single is not None
+    assert double is not None
+    assert (single.p, single.dice) == (double.p, double.dice)
 
 
 def test_methods_are_compared_case_by_case_with_wilcoxon() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 
 from uptake.cohort.judging import Judged, difference, figures
@@ -11,7 +12,7 @@ CURVE = FoldCurve("0-0", (1.2, 0.8, 0.5), (1.1, 0.7, 0.9), (0.1, 0.6, 0.5), 1)
 
 
 def judged(case: str, method: str, dice: float) -> Judged:
-    return Judged(case, method, dice, None, None, 1.0, 2.0, -1.0, -50.0, dice >= 0.1)
+    return Judged(case, method, dice, None, 0.0, 1.0, 2.0, -1.0, -50.0, dice >= 0.1)
 
 
 def test_every_fold_has_its_curves_and_says_which_epoch_was_chosen() -> None:
@@ -28,6 +29,14 @@ def test_figures_on_phantoms_say_that_they_are() -> None:
     page = model_page(ModelView("m", "ours", "truth", 2, (CURVE,), figures(rows, {}), (found,)))
     assert "0.750" in page
     assert "Phantoms: no figure here says anything of patients" in page
+
+
+def test_missed_lesions_and_patients_with_several_cases_are_told_beside_the_figures() -> None:
+    rows = [dataclasses.replace(judged("A", "model", 0.8), hd95_mm=2.0), judged("B", "model", 0.0)]
+    found = figures(rows, {}, {"A": "P", "B": "P"})
+    page = model_page(ModelView("m", "ours", "reader", 2, (CURVE,), found))
+    assert "[1 of 2]" in page
+    assert "(patients: 1)" in page
 
 
 def test_what_was_left_out_is_named_and_names_are_escaped() -> None:

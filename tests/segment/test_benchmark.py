@@ -15,10 +15,12 @@ import pytest
 
 from uptake import verbs
 from uptake.cohort.folds import Subject, plan_folds
+from uptake.cohort.judging import Judged, figures
 from uptake.io.store import open_cohort
 from uptake.volume import Grid, Volume
 
 SCRIPTS = Path(__file__).parents[2] / "benchmarks"
+HALF_FOUND = (("A", 3.0), ("B", None))
 SMALL = ["network=resunet", "filters=2", "patches_per_case=1"]
 
 
@@ -90,6 +92,14 @@ def test_masks_of_all_methods_are_made_in_one_way_from_probabilities(script: Mod
     assert made.array.sum() == 64  # neither what is below 0.5 nor what is farther than 20 mm
     voi = np.arange(40)[:, None, None] < np.full((1, 8, 8), 4)
     assert script.masked(probability, truth, voi).array.sum() == 32
+
+
+def test_the_table_says_of_how_many_cases_hd95_is(script: ModuleType) -> None:
+    rows = [Judged(name, "m", 0.5, far, 0.5 * (far is not None), 1, 2, -1, -50, True) for name, far in HALF_FOUND]
+    (line,) = figures(rows, {})
+    assert script.figure_line(line).startswith("| m | 0.500 (0.500 to 0.500) | 3.0 (3.0 to 3.0) [1 of 2] | 0.25 ")
+    (missed,) = figures(rows[1:], {})
+    assert script.figure_line(missed).startswith("| m | 0.500 (0.500 to 0.500) | none found | 0.00 ")
 
 
 def test_the_tables_name_what_was_judged_and_a_second_call_trains_nothing(

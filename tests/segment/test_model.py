@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from uptake.cohort.folds import only
 from uptake.io.nifti import read_mask, read_volume, write_volume
 from uptake.io.store import Cohort
 from uptake.io.tables import read_csv
 from uptake.io.values import write_value
 from uptake.segment.cases import training_case, voi_of
 from uptake.segment.model import read_model, unseen_members, write_model
-from uptake.segment.recipes import Recipe
+from uptake.segment.recipes import Recipe, named_recipe
 from uptake.study import Code, CohortError, Refusal, SettingsError
 from uptake.tumour.voi import VoiChoice
 from uptake.verbs import predict, train
@@ -197,6 +198,20 @@ def test_another_visit_of_a_trained_patient_counts_as_seen(trained: Path) -> Non
     assert {member.outer for member in unseen_members(model, "B2")} == {outer}
 
 
+def test_a_model_that_took_visits_for_patients_has_seen_all_visits_that_it_was_trained_on(trained: Path) -> None:
+    model = read_model(trained / "models/small")
+    told = dataclasses.replace(model, patients={case: case for case in model.patients})
+    assert unseen_members(told, "B2", "B2_T3") == unseen_members(model, "B2")
+
+
+def test_a_case_whose_owner_a_table_named_is_known_by_its_own_name(trained: Path) -> None:
+    model = read_model(trained / "models/small")
+    one, other = (outer.test[0] for outer in model.folds.outer)
+    told = dataclasses.replace(model, patients={**model.patients, one: "Anna", other: "Anna"})
+    with pytest.raises(Refusal, match="every network of small has seen"):
+        unseen_members(told, "by its name", one)
+
+
 @pytest.mark.parametrize("spoil", ["network", "json", "form", "gone"])
 def test_a_damaged_model_is_refused(cohort: Path, spoil: str) -> None:
     folder = cohort / "models/small"
@@ -262,6 +277,68 @@ def test_folds_of_the_user_s_own_that_leak_are_refused(untrained: Path, tmp_path
         train(untrained, labels="truth", folds=tmp_path / "own.json", dry_run=True)
     with pytest.raises(SettingsError, match="no file of folds"):
         train(untrained, labels="truth", folds=tmp_path / "none.json", dry_run=True)
+
+
+def test_a_table_says_whose_each_case_is_where_names_do_not(untrained: Path, tmp_path: Path) -> None:
+    table = tmp_path / "patients.csv"
+    table.write_text("case_id,patient,age\nB1,Anna,50\nB2_T1,B2,40\nB2_T2,B2,41\nB3,Anna,51\nB4,B4,60\nX,Y,1\n")
+    for outer in train(untrained, plan_only=True, patients=table).folds.outer:
+        assert ("B1" in outer.test) == ("B3" in outer.test)
+        assert all(("B1" in inner.train) == ("B3" in inner.train) for inner in outer.inner)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("case_id,patient\nB1,A\n", "says nothing of B2_T1, B2_T2, B3"),
+        ("case_id,patient\nB1,A\nB1,B\n", "gives B1 to two patients"),
+        ("case_id,patient\nB1,\n", "needs the columns case_id and patient"),
+        ("case,patient\nB1,A\n", "needs the columns case_id and patient"),
+        (None, "no file of patients"),
+    ],
+)
+def test_a_table_that_does_not_say_whose_every_case_is_makes_no_sense(
+    untrained: Path, tmp_path: Path, text: str | None, words: str
+) -> None:
+    if text is not None:
+        (tmp_path / "patients.csv").write_text(text)
+    with pytest.raises(SettingsError, match=words):
+        train(untrained, plan_only=True, patients=tmp_path / "patients.csv")
+
+
+def test_a_case_of_too_few_phases_is_left_out_and_named(untrained: Path) -> None:
+    (untrained / "cases/B3/harmonised/B3_0002.nii.gz").unlink()
+    result = train(untrained, labels="truth", dry_run=True, test=False)
+    assert result.left_out == {"B3": "2 harmonised phases, not 3"}
+    assert "B3" not in result.folds.case_ids
+    for path in untrained.glob("cases/*/harmonised/*_0002.nii.gz"):
+        path.unlink()
+    with pytest.raises(Refusal) as refused:
+        train(untrained, labels="truth", dry_run=True)
+    assert refused.value.code is Code.LABELS
+    assert "2 harmonised phases, not 3: 5" in refused.value.found
+
+
+def test_some_cases_of_planned_folds_can_be_trained_on_as_the_remedy_for_a_speck_says(untrained: Path) -> None:
+    plan = train(untrained, plan_only=True, outer=2, inner=2).folds
+    kept = [case for case in plan.case_ids if case != "B2_T1"]
+    found = train(untrained, labels="truth", cases=kept, dry_run=True).folds
+    assert found == only(plan, kept)
+    assert train(untrained, labels="truth", dry_run=True).folds == plan
+
+
+@pytest.mark.parametrize("prompt", [True, False])
+def test_another_voi_makes_another_training_case_where_the_voi_is_a_channel(
+    untrained: Path, tmp_path: Path, prompt: bool
+) -> None:
+    def key(*voi: tuple[int, int, int]) -> str:
+        write_value(VoiChoice("study", "box", *voi), untrained / "cases/B1/voi.json")
+        recipe = dataclasses.replace(named_recipe("ours"), patch=32, prompt=prompt)
+        return training_case(Cohort(untrained), "B1", "truth", recipe, tmp_path).key
+
+    first, again, other = key((2, 3, 4), (20, 20, 20)), key((2, 3, 4), (20, 20, 20)), key((2, 3, 4), (20, 20, 21))
+    assert first == again
+    assert (first != other) == prompt
 
 
 @pytest.mark.parametrize("wrong", [{"labels": "guess"}, {"recipe": "theirs"}, {"name": "../up"}, {"cases": ["X"]}])

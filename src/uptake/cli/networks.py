@@ -35,6 +35,10 @@ def train(  # noqa: PLR0917 (options)
     folds: Annotated[
         Path | None, typer.Option("--folds", metavar="FILE", help="folds to use; default: the cohort's folds.json")
     ] = None,
+    patients: Annotated[
+        Path | None,
+        typer.Option("--patients", metavar="FILE", help="CSV (case_id, patient): whose each case is; default: names"),
+    ] = None,
     no_test: Annotated[
         bool, typer.Option("--no-test", help="one network from all cases, to be used: no figures on cases never seen")
     ] = False,
@@ -53,8 +57,9 @@ def train(  # noqa: PLR0917 (options)
     """Train the segmentation network by nested cross-validation; a killed training goes on where it stood."""
     from uptake import verbs
 
-    folding = {"outer": outer, "inner": inner, "seed": seed, "folds": folds, "test": not no_test}
-    asked = {"labels": labels, "name": name, "recipe": recipe, "plan_only": plan_only, "device": device, **folding}
+    folding = {"outer": outer, "inner": inner, "seed": seed, "folds": folds, "patients": patients}
+    folding |= {"test": not no_test, "plan_only": plan_only}
+    asked = {"labels": labels, "name": name, "recipe": recipe, "device": device, **folding}
     where = {"cases": case or [], "jobs": jobs, "scheduler": scheduler, "dry_run": dry_run}
     show_training(_watched(verbs.train, as_json, cohort, assign, **asked, **where), as_json)
 

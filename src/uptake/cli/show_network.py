@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
 if TYPE_CHECKING:
     from uptake.verbs import PredictResult, TrainResult
+
+MANY = 5
+"""Groups of names that are listed in full."""
 
 
 def show_training(result: TrainResult, as_json: bool) -> NoReturn:
@@ -20,6 +24,7 @@ def show_training(result: TrainResult, as_json: bool) -> NoReturn:
             "ok": result.ok,
             "folder": result.folder.name if result.folder else None,
             "left_out": dict(result.left_out),
+            "alike": to_plain(result.alike),
             "folds": to_plain(result.folds),
             "results": to_plain(result.results),
             "figures": to_plain(result.figures),
@@ -29,6 +34,7 @@ def show_training(result: TrainResult, as_json: bool) -> NoReturn:
         raise typer.Exit(0 if result.ok else 1)
     for case_id, why in sorted(result.left_out.items()):
         typer.echo(f"{case_id}: left out: {why}", err=True)
+    _show_alike(result.alike)
     folds = result.folds.outer
     inner = sum(len(outer.inner) for outer in folds)
     typer.echo(f"{len(result.folds.case_ids)} cases in {len(folds)} outer folds, {inner} networks")
@@ -45,6 +51,15 @@ def show_training(result: TrainResult, as_json: bool) -> NoReturn:
         where = f": {result.folder / 'card.md'}" if result.ok and result.results else ", why: above"
         typer.echo(f"{trained} of {inner} networks trained{where if trained or result.results else ''}")
     raise typer.Exit(0 if result.ok else 1)
+
+
+def _show_alike(alike: Sequence[Sequence[str]]) -> None:
+    for names in alike[:MANY]:
+        typer.echo(f"taken for different patients: {', '.join(names)}", err=True)
+    if len(alike) > MANY:
+        typer.echo(f"... and {len(alike) - MANY} more such groups", err=True)
+    if alike:
+        typer.echo("If these are visits of one patient, say so: --patients FILE (columns case_id, patient)", err=True)
 
 
 def show_predictions(result: PredictResult, as_json: bool) -> NoReturn:

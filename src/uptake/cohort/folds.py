@@ -2,14 +2,14 @@
 
 Patients are sorted by scanner and lesion volume and dealt to the folds in blocks of k, each block in a random order:
 so every fold gets its share of every scanner and of every size of lesion, and the sizes of folds differ by one at most.
-All cases of a patient go the same way. GaNDLF's nested folds let test subjects into training; here `checked` refuses
-any plan, our own or a user's, in which a patient stands in two parts of one fold.
+All cases of a patient go the same way (whose a case is: `uptake.cohort.patients`). GaNDLF's nested folds let test
+subjects into training; here `checked` refuses any plan, our own or a user's, in which a patient stands in two parts of
+one fold.
 """
 
 from __future__ import annotations
 
 import random
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,13 +17,8 @@ from typing import Any
 from uptake.study import Code, Refusal
 
 WANTED_FOLDS = 5
-VISIT = re.compile(
-    r"(?<=.)[_.-](?:(?:t|v|mr|tp|(?:visit|ses|session|timepoint|week|wk|month|mo|day)[_.-]?)\d+"
-    r"|baseline|bl|screening|follow-?up|fu\d*|pre-?(?:op|surgery|treatment)|post-?(?:op|surgery|treatment))$",
-    re.IGNORECASE,
-)
-"""How the name of a case may end with a visit: _T1, -v2, _MR3, .ses-01, _week12, _baseline and the like."""
 """Outer and inner folds where nobody asks for another number and there are patients enough."""
+FEW = "add cases, or say whose each case is with --patients FILE where names of different patients end like visits"
 
 
 @dataclass(frozen=True)
@@ -74,7 +69,7 @@ def plan_folds(subjects: Sequence[Subject], outer: int | None = None, inner: int
     """
     patients = _patients(subjects)
     if len(patients) < 3:
-        raise _refused(f"{len(patients)} patients", "three at least: to test, to validate and to train", "add cases")
+        raise _refused(f"{len(patients)} patients", "three at least: to test, to validate and to train", FEW)
     count = _count("outer", outer, len(patients))
     random_ = random.Random(f"{seed} outer")  # noqa: S311 (a shuffle that has to come out the same again)
     tests = _dealt(patients, count, random_)
@@ -91,7 +86,7 @@ def plan_whole(subjects: Sequence[Subject], inner: int | None = None, seed: int 
     """One fold without a test part: one network from all cases but a validation part, for use and not for figures."""
     patients = _patients(subjects)
     if len(patients) < 2:
-        raise _refused(f"{len(patients)} patients", "two at least: to validate and to train", "add cases")
+        raise _refused(f"{len(patients)} patients", "two at least: to validate and to train", FEW)
     parts = _dealt(patients, _count("inner", inner, len(patients)), random.Random(f"{seed} whole"))  # noqa: S311
     plan = Folds((Outer((), (Inner(_cases(_others(patients, parts[0])), _cases(parts[0])),)),))
     return checked(plan, {subject.case_id: subject.patient for subject in subjects})
@@ -171,19 +166,6 @@ def from_plain(plain: Any) -> Folds:  # noqa: ANN401 (any JSON value)
         ) from error
 
 
-def patient_of(case_id: str, visit: str | None) -> str:
-    """Whose a case is: its id without the visit at its end.
-
-    The visit is what the study records, with a hyphen for every sign no file name may have, or a `VISIT`, as the
-    names of NIfTI files have it. Two patients may be taken for one; one whose visits are named otherwise is taken for
-    two.
-    """
-    named = re.sub(r"[^A-Za-z0-9._-]", "-", (visit or "").strip()).lstrip(".")
-    if named and case_id.endswith(f"_{named}") and len(case_id) > len(named) + 1:
-        return case_id.removesuffix(f"_{named}")
-    return VISIT.sub("", case_id)
-
-
 @dataclass(frozen=True)
 class _Patient:
     """The cases of one patient, and what they are sorted by."""
@@ -256,7 +238,7 @@ def _check_disjoint(parts: Mapping[str, tuple[str, ...]], patients: Mapping[str,
                 raise _refused(
                     f"{where}: patient {patient} is in {seen[patient]} and in {name}",
                     "every patient in one part of a fold",
-                    "plan again with `uptake train COHORT --plan-only`",
+                    "plan again with `uptake train COHORT --plan-only`; if these are two patients: --patients FILE",
                 )
             seen[patient] = name
 

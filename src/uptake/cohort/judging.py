@@ -1,7 +1,8 @@
 """How well masks agree with the truth: per case in voxels and millimetres, over cases with intervals and paired tests.
 
-Overlap and distances are those of `uptake.cohort.overlap`. Sources: Nikolov et al. 2021 (surface Dice); Efron 1979
-(percentile bootstrap); Wilcoxon 1945.
+Overlap and distances are those of `uptake.cohort.overlap`. Cases of one patient are no independent witnesses: intervals
+resample patients with all their cases, and the paired test ranks patients. Sources: Nikolov et al. 2021 (surface Dice);
+Efron 1979 (percentile bootstrap); Davison and Hinkley 1997, 3.8 (whole clusters drawn); Wilcoxon 1945.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ METRICS = ("dice", "hd95_mm", "surface_dice_2mm", "volume_bias_cc", "volume_bias
 
 @dataclass(frozen=True)
 class Judged:
-    """One mask of one case against the truth. An empty mask has surface Dice 0 and no HD95."""
+    """One mask of one case against the truth. Of an empty mask hd95_mm is None and surface_dice_2mm 0."""
 
     case_id: str
     method: str
@@ -54,7 +55,7 @@ class Interval:
 class Figures:
     """A method over cases: medians with intervals, the share of lesions found; `stratum` says which cases.
 
-    hd95_cases: in how many of them there is a mask, and so a distance.
+    hd95_mm is of hd95_cases of them alone: an empty mask has no distance. patients: whose the cases are, in number.
     """
 
     method: str
@@ -67,13 +68,14 @@ class Figures:
     volume_bias_percent: Interval
     detected: float
     hd95_cases: int
+    patients: int
 
 
 @dataclass(frozen=True)
 class Difference:
     """Dice of a method less that of another on the same cases: median with interval, and Wilcoxon's p.
 
-    p is None where there are no differences to rank.
+    p is of the patients' mean differences, None where there are none to rank.
     """
 
     method: str
@@ -114,8 +116,13 @@ def surface_dice(there: Floats, back: Floats, tolerance_mm: float = SURFACE_TOLE
     return float(near / (len(there) + len(back)))
 
 
-def figures(rows: Sequence[Judged], strata: Mapping[str, Sequence[str]], seed: int = 0) -> tuple[Figures, ...]:
-    """Every method over all cases and over each stratum (name -> case ids) that has one; in order of first mention."""
+def figures(
+    rows: Sequence[Judged], strata: Mapping[str, Sequence[str]], owners: Mapping[str, str] | None = None
+) -> tuple[Figures, ...]:
+    """Every method over all cases and over each stratum (name -> case ids) that has one; in order of first mention.
+
+    owners: whose each case is; one that is not in it is a patient of its own.
+    """
     methods = list(dict.fromkeys(row.method for row in rows))
     found = []
     for stratum, cases in {"all": [row.case_id for row in rows], **strata}.items():
@@ -123,11 +130,13 @@ def figures(rows: Sequence[Judged], strata: Mapping[str, Sequence[str]], seed: i
         for method in methods:
             own = [row for row in rows if row.method == method and row.case_id in members]
             if own:
-                found.append(_figures(method, stratum, own, seed))
+                found.append(_figures(method, stratum, own, owners or {}))
     return tuple(found)
 
 
-def difference(rows: Sequence[Judged], method: str, against: str, seed: int = 0) -> Difference | None:
+def difference(
+    rows: Sequence[Judged], method: str, against: str, owners: Mapping[str, str] | None = None
+) -> Difference | None:
     """The paired comparison of two methods over the cases that both have; None where there is no such case."""
     from scipy import stats
 
@@ -136,20 +145,39 @@ def difference(rows: Sequence[Judged], method: str, against: str, seed: int = 0)
     if not cases:
         return None
     gains = [dice[case, method] - dice[case, against] for case in cases]
-    p = float(stats.wilcoxon(gains).pvalue) if any(gains) else None
-    return Difference(method, against, len(cases), bootstrapped(gains, seed), p)
+    whose = [(owners or {}).get(case, case) for case in cases]
+    means = [
+        float(np.mean([gain for gain, other in zip(gains, whose, strict=True) if other == owner]))
+        for owner in dict.fromkeys(whose)
+    ]
+    p = float(stats.wilcoxon(means).pvalue) if any(means) else None
+    return Difference(method, against, len(cases), bootstrapped(gains, whose), p)
 
 
-def bootstrapped(values: Sequence[float], seed: int = 0) -> Interval:
-    """The median of values with its 95 % percentile-bootstrap interval; of one value that value.
+def bootstrapped(values: Sequence[float], whose: Sequence[str] = (), seed: int = 0) -> Interval:
+    """The median of values with its 95 % percentile-bootstrap interval; of one patient's values that median alone.
 
-    Values are taken for independent: of several visits of a patient the interval is too narrow.
+    whose: the patient of each value; every resample draws as many patients as there are, with all their values.
+    Empty: each value is a patient's own.
     """
-    rng = np.random.default_rng(seed)
-    array = np.asarray(values, dtype=np.float64)
-    medians = np.median(array[rng.integers(0, len(array), (RESAMPLES, len(array)))], axis=1)
+    names = list(whose) or [str(number) for number in range(len(values))]
+    patients = list(dict.fromkeys(names))
+    drawn = np.random.default_rng(seed).integers(0, len(patients), (RESAMPLES, len(patients)))
+    times = np.stack([np.bincount(row, minlength=len(patients)) for row in drawn])
+    order = np.argsort(values)
+    owner = np.array([patients.index(name) for name in names])[order]
+    medians = _medians(np.asarray(values, dtype=np.float64)[order], times[:, owner])
     low, high = np.percentile(medians, (2.5, 97.5))
     return Interval(float(median(values)), float(low), float(high))
+
+
+def _medians(values: Floats, times: npt.NDArray[np.int64]) -> Floats:
+    """Medians of ascending values, each of which stands in a sample (row) so many times."""
+    upto = times.cumsum(axis=1)
+    count = upto[:, -1:]
+    low, high = (np.argmax(upto >= rank, axis=1) for rank in ((count + 1) // 2, count // 2 + 1))
+    middle: Floats = (values[low] + values[high]) / 2
+    return middle
 
 
 def size_strata(truth_cc: Mapping[str, float]) -> dict[str, tuple[str, ...]]:
@@ -161,12 +189,14 @@ def size_strata(truth_cc: Mapping[str, float]) -> dict[str, tuple[str, ...]]:
     return {name: cases for name, cases in found.items() if cases}
 
 
-def _figures(method: str, stratum: str, rows: Sequence[Judged], seed: int) -> Figures:
+def _figures(method: str, stratum: str, rows: Sequence[Judged], owners: Mapping[str, str]) -> Figures:
     def interval(name: str) -> Interval | None:
-        values = [value for row in rows if (value := getattr(row, name)) is not None]
-        return bootstrapped(values, seed) if values else None
+        known = [row for row in rows if getattr(row, name) is not None]
+        whose = [owners.get(row.case_id, row.case_id) for row in known]
+        return bootstrapped([getattr(row, name) for row in known], whose) if known else None
 
     made: dict[str, Any] = {name: interval(name) for name in METRICS}
     found = sum(row.detected for row in rows) / len(rows)
     distances = sum(row.hd95_mm is not None for row in rows)
-    return Figures(method, stratum, len(rows), **made, detected=found, hd95_cases=distances)
+    patients = len({owners.get(row.case_id, row.case_id) for row in rows})
+    return Figures(method, stratum, len(rows), **made, detected=found, hd95_cases=distances, patients=patients)

@@ -12,7 +12,9 @@ from uptake.cohort.judging import Difference, Figures, Interval
 from uptake.segment.model import Model
 
 NOTE = (
-    "Medians with 95 % bootstrap intervals; HD95 in mm; surface Dice at 2 mm; detected: Dice of at least 0.1. "
+    "Medians with 95 % bootstrap intervals, for which patients are drawn with all their cases; HD95 in mm, of the "
+    "cases in which anything was found (in brackets how many, where not all); surface Dice at 2 mm, 0 where nothing "
+    "was found; detected: Dice of at least 0.1. "
     "Case by case: `judged.csv`."
 )
 LIMITS = """\
@@ -44,7 +46,9 @@ def card(
         _folds(model),
         _members(model),
         "## Figures on tested cases",
-        _figures(figures) if figures else "None: no case was kept for a test.",
+        _figures(figures, "phantoms" if model.labels == "truth" else "patients")
+        if figures
+        else "None: no case was kept for a test.",
         *(_difference(item) for item in differences),
         NOTE,
         "## Recipe",
@@ -79,7 +83,7 @@ def _members(model: Model) -> str:
     return "\n".join(lines)
 
 
-def _figures(figures: Sequence[Figures]) -> str:
+def _figures(figures: Sequence[Figures], whom: str) -> str:
     lines = [
         "| cases | method | n | Dice | HD95, mm | surface Dice | volume bias, cc | volume bias, % | detected |",
         "|---|---|---|---|---|---|---|---|---|",
@@ -88,9 +92,9 @@ def _figures(figures: Sequence[Figures]) -> str:
         cells = (
             row.stratum,
             row.method,
-            str(row.cases),
+            str(row.cases) if row.patients == row.cases else f"{row.cases} ({whom}: {row.patients})",
             _interval(row.dice, 3),
-            _interval(row.hd95_mm, 1) + (f", of {row.hd95_cases}" if row.hd95_cases < row.cases else ""),
+            _interval(row.hd95_mm, 1) + (f" [{row.hd95_cases} of {row.cases}]" if row.hd95_cases < row.cases else ""),
             _interval(row.surface_dice_2mm, 3),
             _interval(row.volume_bias_cc, 2),
             _interval(row.volume_bias_percent, 1),
@@ -101,7 +105,7 @@ def _figures(figures: Sequence[Figures]) -> str:
 
 
 def _difference(item: Difference) -> str:
-    p = "no difference to rank" if item.p is None else f"Wilcoxon p = {item.p:.3g}"
+    p = "no difference to rank" if item.p is None else f"Wilcoxon p = {item.p:.3g}, by patient"
     return f"Dice of {item.method} less {item.against}, paired over {item.cases} cases: {_interval(item.dice, 3)}; {p}."
 
 

@@ -78,19 +78,18 @@ def training_case(cohort: Cohort, case_id: str, labels: Labels, recipe: Recipe, 
         )
     voi = voi_of(cohort, case_id, study.grid) if recipe.prompt else None
     image = channel_stack(study, recipe.channels, voi, prompt=recipe.prompt)
-    written = hashlib.sha256((cohort.case(case_id) / LABELS[labels]).read_bytes())
-    if voi is not None:
-        written.update(np.packbits(voi).tobytes())
+    written = hashlib.sha256((cohort.case(case_id) / LABELS[labels]).read_bytes()).hexdigest()
+    key = f"{harmonised_key(cohort, case_id)} {written}" + (f" {_voi_key(voi)}" if recipe.prompt else "")
     factors = factors_to(study.grid.spacing_mm, recipe.spacing_mm)
     i, j, k = (spacing * factor for spacing, factor in zip(study.grid.spacing_mm, factors, strict=True))
-    case = TrainingCase(case_id, cache, f"{harmonised_key(cohort, case_id)} {written.hexdigest()}", (i, j, k))
+    case = TrainingCase(case_id, cache, key, (i, j, k))
     inside = coarsened(label.array[None].astype(np.float32), factors)[0] >= 0.5
     if not inside.any():
         raise Refusal(
             Code.LABELS,
             found=f"the mask of {case_id} ({label.cc:.3g} cc) fills no block of {recipe.spacing_mm:g} mm by half",
             allowed="a mask that is still there on the voxels that the network sees",
-            remedy="--set spacing_mm=0, or plan without the case: --case for each of the others, --outer and --inner",
+            remedy="--set spacing_mm=0, or leave the case out: --case for each of the others (planned folds stay)",
         )
     keep_case(case, coarsened(image, factors), inside, recipe.patch)
     return case
@@ -130,6 +129,10 @@ def voi_of(cohort: Cohort, case_id: str, grid: Grid) -> npt.NDArray[np.bool_] | 
     i, j, k = (int(n) + 1 for n in choice.end)
     inside[file.acquisition.layout.slices(choice.start, (i, j, k), acquired.shape)] = True
     return resample_mask(Volume(inside, acquired), grid).array
+
+
+def _voi_key(voi: npt.NDArray[np.bool_] | None) -> str:
+    return "everywhere" if voi is None else hashlib.sha256(np.packbits(voi).tobytes()).hexdigest()
 
 
 def write_prediction(cohort: Cohort, case_id: str, made: Prediction, file: PredictedFile, rule: MaskRule) -> None:

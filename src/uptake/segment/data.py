@@ -17,7 +17,7 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class TrainingCase:
-    """A case as training reads it. key: what its images and its label were made of.
+    """A case as training reads it. key: what its images, its label and, where it is a channel, its VOI were made of.
 
     image: float32 (channels, i, j, k), label: uint8 (i, j, k), both at least as large as the patch; spacing in mm.
     """

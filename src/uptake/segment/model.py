@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from uptake.cohort.folds import Folds
+from uptake.cohort.patients import patient_of
 from uptake.io.values import from_plain, write_value
 from uptake.segment.recipes import Recipe
 from uptake.segment.training import NETWORK
@@ -82,12 +83,15 @@ def read_model(folder: Path) -> Model:
     return model
 
 
-def unseen_members(model: Model, patient: str) -> tuple[Member, ...]:
+def unseen_members(model: Model, *names: str) -> tuple[Member, ...]:
     """The networks that never saw a patient: all for a stranger, those that test it for one of the training cohort.
 
+    names: the patient and their case, if it has one; either is looked for among the model's patients and cases, and
+    among what its cases' names say, since the model may come from a version that told patients apart otherwise.
     Refuses (MODEL) a patient whom every network has seen.
     """
-    own = {case for case, owner in model.patients.items() if owner == patient}
+    wanted = {*names, *(model.patients[name] for name in names if name in model.patients)}
+    own = {case for case, owner in model.patients.items() if wanted & {case, owner, patient_of(case)}}
     trained_on = own & set(model.folds.case_ids)
     if not trained_on:
         return model.members
@@ -96,7 +100,7 @@ def unseen_members(model: Model, patient: str) -> tuple[Member, ...]:
     if not found:
         raise Refusal(
             Code.MODEL,
-            found=f"every network of {model.name} has seen patient {patient} in training or validation",
+            found=f"every network of {model.name} has seen patient {names[0]} in training or validation",
             allowed="a network that has not",
             remedy="use a model of another cohort, or train with test folds",
         )

@@ -11,8 +11,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from uptake.cohort.folds import patient_of
-from uptake.io import forms
 from uptake.io.given import MODEL_MASKS
 from uptake.io.store import Cohort, RefusalRecord, locked, open_cohort
 from uptake.io.values import read_value
@@ -33,6 +31,7 @@ from uptake.segment.model import Member, Model, read_model, unseen_members
 from uptake.segment.windows import Run
 from uptake.study import Code, Refusal, SettingsError
 from uptake.verbs.running import Event, OnEvent, silent
+from uptake.verbs.subjects import patient_named
 
 SHIPPED = Path(__file__).parents[1] / "segment" / "shipped"
 """Where the network lies that comes with the package."""
@@ -159,9 +158,7 @@ def _opened(model: Path, member: Member, backend: Backend, threads: int) -> Run:
 
 
 def _members(cohort: Cohort, case_id: str, model: Model) -> tuple[Member, ...]:
-    folder = cohort.case(case_id)
-    visit = forms.STUDY.glance(folder).acquisition.visit if (folder / "study.json").is_file() else None
-    return unseen_members(model, patient_of(case_id, visit))
+    return unseen_members(model, patient_named(cohort, cohort.record(case_id)), case_id)
 
 
 def _key(cohort: Cohort, task: PredictTask, members: Sequence[Member]) -> str:

@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from uptake.cohort import folds as planning
-from uptake.cohort.folds import Folds, Subject, patient_of
+from uptake.cohort.folds import Folds, Subject
 from uptake.cohort.judging import Difference, Figures, Judged, difference, figures, judge, size_strata
-from uptake.io import forms
+from uptake.cohort.patients import look_alikes
 from uptake.io.files import write_bytes_whole
-from uptake.io.forms import StudyFile
 from uptake.io.nifti import read_mask
-from uptake.io.store import CaseRecord, Cohort, RefusalRecord, locked, open_cohort
+from uptake.io.store import Cohort, RefusalRecord, locked, open_cohort
 from uptake.io.tables import read_csv, write_csv
 from uptake.io.values import write_value
 from uptake.pipeline import executors
@@ -29,26 +28,29 @@ from uptake.pipeline.settings import fitted, from_layers, read_toml
 from uptake.preprocess.resample import resample_mask
 from uptake.report import FoldCurve, ModelView, model_page
 from uptake.segment.card import card
-from uptake.segment.cases import LABELS, Labels, harmonised_key, harmonised_study, label_of, training_case, voi_of
+from uptake.segment.cases import LABELS, Labels, harmonised_study, label_of, training_case, voi_of
 from uptake.segment.checkpoint import CHECKPOINT
 from uptake.segment.data import TrainingCase
 from uptake.segment.inference import Predict, opened, predicted
 from uptake.segment.model import FORMAT, Member, Model, digest, unseen_members, write_model
 from uptake.segment.recipes import Recipe, named_recipe
 from uptake.segment.training import LOG, NETWORK, FoldResult, FoldTask, train_fold
-from uptake.study import Code, Refusal, SettingsError
+from uptake.study import Code, SettingsError
 from uptake.verbs.epochs import epoch_event, followed
 from uptake.verbs.running import Event, OnEvent, silent
+from uptake.verbs.subjects import no_subjects, subjects_of, without_use
 
 FOLDS = "folds.json"
 BASELINES = {"FTV (PE rule)": "masks/ftv_pe.nii.gz", "STV proposal (FTV cleaned)": "masks/stv_proposal.nii.gz"}
 MODEL_METHOD, AGAINST = "model", "STV proposal (FTV cleaned)"
-ABSENT, EMPTY, UNMADE = "no label", "an empty label", "no harmonised images"
 
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What a training came to. folder: None where only folds were planned. left_out: case -> why."""
+    """What a training came to. folder: None where only folds were planned. left_out: case -> why.
+
+    alike: names of different patients who may be one (`look_alikes`).
+    """
 
     folds: Folds
     folder: Path | None = None
@@ -56,6 +58,7 @@ class TrainResult:
     figures: tuple[Figures, ...] = ()
     differences: tuple[Difference, ...] = ()
     left_out: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    alike: tuple[tuple[str, ...], ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -73,6 +76,7 @@ def train(  # noqa: PLR0913 (what a user may ask for)
     inner: int | None = None,
     seed: int = 0,
     folds: str | Path | None = None,
+    patients: str | Path | None = None,
     test: bool = True,
     plan_only: bool = False,
     cases: Sequence[str] = (),
@@ -88,9 +92,10 @@ def train(  # noqa: PLR0913 (what a user may ask for)
     plan_only: plan the folds of every case that was not refused, write ``folds.json``, and stop; needs no masks and no
     torch. labels: reader (imported ones included), truth (of phantoms) or proposal. name: of the model; default: the
     recipe's. recipe: ours or paper; `changes` are settings of it. outer, inner: numbers of folds; None: 5, or what the
-    patients allow. folds: a file of folds to use in place of new ones. test: False trains one network on all cases
-    but a validation part, for use and not for figures. device: auto, cpu, cuda, cuda:N. jobs: folds at once.
-    dry_run: plan and write nothing.
+    patients allow. folds: a file of folds to use in place of new ones. patients: a CSV file (case_id, patient) that
+    says whose each case is; None: the names do. test: False trains one network on all cases but a validation part,
+    for use and not for figures. cases: only these, of planned folds too. device: auto, cpu, cuda, cuda:N.
+    jobs: folds at once. dry_run: plan and write nothing.
     The same seed gives the same network on the CPU; a killed training goes on where it stood.
     Raises SettingsError, CohortError; Refusal FOLDS, LABELS, NO_SPACE. What is wrong with a fold is in the result.
     """
@@ -99,24 +104,30 @@ def train(  # noqa: PLR0913 (what a user may ask for)
         raise SettingsError(f"labels are one of {', '.join(LABELS)}, not {labels!r}")
     chosen = fitted("recipe", Recipe, {"seed": seed, **changes}, named_recipe(recipe))
     model_name = _clean(name or recipe)
-    subjects = _subjects(opened_cohort, cases)
-    patients = {subject.case_id: subject.patient for subject in subjects}
+    subjects = subjects_of(opened_cohort, cases, Path(patients) if patients else None)
+    owners = {subject.case_id: subject.patient for subject in subjects}
+    alike = look_alikes(owners.values())
     with locked(opened_cohort.path):
         if plan_only:
             plan = planning.plan_folds(subjects, outer, inner, seed)
             if not dry_run:
                 write_value(plan, opened_cohort.path / FOLDS)
-            return TrainResult(plan)
-        left_out = _without_label(opened_cohort, list(patients), labels)
+            return TrainResult(plan, alike=alike)
+        left_out = without_use(opened_cohort, list(owners), labels)
         labelled = [subject for subject in subjects if subject.case_id not in left_out]
         if not labelled:
-            raise _no_labels(labels, len(subjects))
-        plan = _plan(opened_cohort, subjects, labelled, (outer, inner, seed), Path(folds) if folds else None, test)
+            raise no_subjects(labels, left_out)
+        given = Path(folds) if folds else None
+        plan = (
+            _plan(opened_cohort, owners, labelled, (outer, inner, seed), given, bool(cases))
+            if test
+            else planning.plan_whole(labelled, inner, seed)
+        )
         if dry_run:
-            return TrainResult(plan, left_out=left_out)
+            return TrainResult(plan, left_out=left_out, alike=alike)
         _check_torch()
         folder = opened_cohort.path / "models" / model_name
-        job = _Job(opened_cohort, folder, labels, recipe, chosen, plan, patients, left_out)
+        job = _Job(opened_cohort, folder, labels, recipe, chosen, plan, owners, left_out, alike)
         return _trained(job, jobs, scheduler, device, on_event)
 
 
@@ -132,6 +143,7 @@ class _Job:
     plan: Folds
     patients: Mapping[str, str]
     left_out: Mapping[str, str]
+    alike: tuple[tuple[str, ...], ...] = ()
 
 
 def _trained(job: _Job, jobs: int | None, scheduler: str | None, device: str, on_event: OnEvent) -> TrainResult:
@@ -140,7 +152,7 @@ def _trained(job: _Job, jobs: int | None, scheduler: str | None, device: str, on
     tasks = _tasks(job, read, device, 1 if jobs and jobs > 1 else os.cpu_count() or 1)
     results = tuple(sorted(_results(tasks, jobs, scheduler, on_event), key=lambda result: result.name))
     if not all(result.refusal is None for result in results):
-        return TrainResult(job.plan, job.folder, results, left_out=job.left_out)
+        return TrainResult(job.plan, job.folder, results, left_out=job.left_out, alike=job.alike)
     model = _model(job, tasks, results)
     write_model(job.folder, model)
     rows = tuple(_judged(job, model, on_event))
@@ -148,57 +160,28 @@ def _trained(job: _Job, jobs: int | None, scheduler: str | None, device: str, on
     _write_figures(job, model, rows, found, differences)
     shutil.rmtree(cache)
     collect(job.cohort, from_layers([read_toml(job.cohort.path / "uptake.toml")]))  # the cohort's page links to it
-    return TrainResult(job.plan, job.folder, results, found, differences, job.left_out)
-
-
-def _subjects(cohort: Cohort, cases: Sequence[str]) -> list[Subject]:
-    """Every case that was not refused."""
-    unknown = sorted(set(cases) - set(cohort.case_ids))
-    if unknown:
-        raise SettingsError(f"there is no case {', '.join(unknown)}; there are {', '.join(cohort.case_ids) or 'none'}")
-    records = [cohort.record(case_id) for case_id in cohort.case_ids if not cases or case_id in cases]
-    made = [record for record in records if not any(result.refusal for result in record.results.values())]
-    return [_subject(cohort, record) for record in made]
-
-
-def _subject(cohort: Cohort, record: CaseRecord) -> Subject:
-    folder = cohort.case(record.case_id)
-    study: StudyFile | None = forms.STUDY.glance(folder) if (folder / "study.json").is_file() else None
-    lesion = forms.STV.glance(folder).stv_proposal_cc if (folder / "stv.json").is_file() else None
-    made = study.acquisition if study else None
-    scanner = " ".join(part for part in (made.manufacturer, made.model) if part) if made else ""
-    return Subject(record.case_id, patient_of(record.case_id, made.visit if made else None), lesion, scanner)
-
-
-def _without_label(cohort: Cohort, cases: Sequence[str], labels: Labels) -> dict[str, str]:
-    """Cases that cannot be trained on, and why."""
-    found = {}
-    for case_id in cases:
-        if not harmonised_key(cohort, case_id):
-            found[case_id] = UNMADE
-        elif label_of(cohort, case_id, labels) is None:
-            found[case_id] = EMPTY if (cohort.case(case_id) / LABELS[labels]).is_file() else ABSENT
-    return found
+    return TrainResult(job.plan, job.folder, results, found, differences, job.left_out, job.alike)
 
 
 def _plan(
     cohort: Cohort,
-    subjects: Sequence[Subject],
+    owners: Mapping[str, str],
     labelled: Sequence[Subject],
     numbers: tuple[int | None, int | None, int],
     given: Path | None,
-    test: bool,
+    partly: bool,
 ) -> Folds:
-    """The folds: from a file, from an earlier ``--plan-only``, or new ones of the labelled cases."""
+    """The folds: from a file, from an earlier ``--plan-only``, or new ones of the labelled cases.
+
+    partly: whether `owners` are some cases of the cohort, so that a plan may hold others; theirs are left out of it.
+    """
     outer, inner, seed = numbers
-    if not test:
-        return planning.plan_whole(labelled, inner, seed)
     standing = cohort.path / FOLDS
     path = given or (standing if standing.is_file() and outer is None and inner is None else None)
     if path is None:
         return planning.plan_folds(labelled, outer, inner, seed)
-    patients = {subject.case_id: subject.patient for subject in subjects}
-    plan = planning.checked(_read_folds(path), patients)
+    read = _read_folds(path)
+    plan = planning.checked(planning.only(read, owners) if partly else read, owners)
     return planning.trainable(planning.only(plan, [subject.case_id for subject in labelled]))
 
 
@@ -305,11 +288,11 @@ def _summed(job: _Job, rows: Sequence[Judged]) -> tuple[tuple[Figures, ...], tup
     if not rows:
         return (), ()
     scanners: dict[str, list[str]] = {}
-    for subject in _subjects(job.cohort, sorted({row.case_id for row in rows})):
+    for subject in subjects_of(job.cohort, sorted({row.case_id for row in rows})):
         scanners.setdefault(subject.scanner or "scanner not known", []).append(subject.case_id)
     strata = {**size_strata({row.case_id: row.truth_cc for row in rows}), **scanners}
-    differences = [difference(rows, MODEL_METHOD, method) for method in BASELINES]
-    return figures(rows, strata), tuple(item for item in differences if item is not None)
+    differences = [difference(rows, MODEL_METHOD, method, job.patients) for method in BASELINES]
+    return figures(rows, strata, job.patients), tuple(item for item in differences if item is not None)
 
 
 def _write_figures(
@@ -317,8 +300,13 @@ def _write_figures(
 ) -> None:
     write_csv([item.name for item in fields(Judged)], rows, job.folder / "judged.csv")
     write_value({"figures": list(found), "differences": list(differences)}, job.folder / "figures.json")
-    write_bytes_whole(job.folder / "card.md", card(model, found, differences, job.left_out).encode())
+    write_bytes_whole(job.folder / "card.md", card(model, found, differences, job.left_out, _about(job)).encode())
     write_bytes_whole(job.folder / "report.html", model_page(_view(job, model, found, differences)).encode())
+
+
+def _about(job: _Job) -> tuple[str, ...]:
+    names = "; ".join(", ".join(names) for names in job.alike)
+    return (f"Taken for different patients, though their names are alike: {names}.",) if names else ()
 
 
 def _view(job: _Job, model: Model, found: Sequence[Figures], differences: Sequence[Difference]) -> ModelView:
@@ -354,20 +342,6 @@ def _clean(name: str) -> str:
     if not name.replace("-", "").replace("_", "").replace(".", "").isalnum() or name.startswith("."):
         raise SettingsError(f"a model's name is of letters, digits, . _ and -, not {name!r}")
     return name
-
-
-def _no_labels(labels: Labels, cases: int) -> Refusal:
-    where = {
-        "reader": "approve masks in `uptake review`, or `uptake import COHORT MASKS --as reader`",
-        "truth": "`uptake import COHORT PHANTOMS/truth --as truth`",
-        "proposal": "run the cohort to its end",
-    }
-    return Refusal(
-        Code.LABELS,
-        found=f"none of {cases} cases has a {labels}'s mask with a voxel",
-        allowed="masks to learn from",
-        remedy=where[labels],
-    )
 
 
 def _died() -> RefusalRecord:
