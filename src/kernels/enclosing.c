@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const double NEARLY = 1e-5; /* what is enough after all steps */
 enum { D = 4, AFRESH = 16, SWEEPS = 30 }; /* points are (x, y, z, 1); steps after which sums are made anew; far too many */
 
 static double dot(const double *a, const double *b)
@@ -150,9 +151,11 @@ static void shift(Candidates *all, double inverse[D][D], ptrdiff_t p, double len
             inverse[i][j] = (inverse[i][j] - share * step[i] * step[j]) * kept;
 }
 
-/* Khachiyan's steps with those away of Wolfe and Atwood, until the ellipsoid is as small as asked; 1 if never. */
+/* Khachiyan's steps with those away of Wolfe and Atwood, until the ellipsoid is as small as asked, or nearly so where
+   steps come to nothing, as they do where more points lie on the least one than decide it; 1 if it is not even that. */
 static int converge(Candidates *all, double inverse[D][D], double tolerance, ptrdiff_t most)
 {
+    double beyond = INFINITY;
     for (ptrdiff_t turn = 0; turn < most; turn++) {
         if (turn % AFRESH == 0)
             leave_out(all, afresh(all, inverse));
@@ -163,7 +166,8 @@ static int converge(Candidates *all, double inverse[D][D], double tolerance, ptr
             if (weights[p] > 0 && (near < 0 || distances[p] < distances[near]))
                 near = p;
         }
-        double beyond = distances[far] / D - 1, within = 1 - distances[near] / D;
+        beyond = distances[far] / D - 1;
+        double within = 1 - distances[near] / D;
         if (beyond <= tolerance && within <= tolerance)
             return 0;
         /* Towards the farthest point, or away from the nearest one that has a weight: all of it at most. */
@@ -174,7 +178,7 @@ static int converge(Candidates *all, double inverse[D][D], double tolerance, ptr
         if (lost)
             all->weights[p] = 0;
     }
-    return 1;
+    return beyond > NEARLY;
 }
 
 void eigenvalues(double m[3][3], double out[3])

@@ -101,7 +101,8 @@ int hull(const uint8_t *mask, Box box, Polyhedron *found);
 void eigenvalues(double matrix[3][3], double out[3]);
 
 /* Semi-axes, the longest first, of the smallest ellipsoid around n points in space that do not lie in a plane. Its volume
-   exceeds the least one by less than about 2 `tolerance`. Returns 1 if that takes more than `most` steps. */
+   exceeds the least one by less than about 2 `tolerance`; after `most` steps less than 2e-5 is enough. Returns 1 if
+   it is not even that. */
 int ellipsoid(const double *points, ptrdiff_t n, double tolerance, ptrdiff_t most, double axes[3]);
 
 /* Edge lengths of a smallest box around such points: the best of those with an axis along one of the frame's axes or

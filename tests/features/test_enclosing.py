@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import minimize
 from scipy.spatial import ConvexHull
 from scipy.spatial.transform import Rotation
 
@@ -87,6 +88,33 @@ def test_the_ellipsoid_is_the_same_share_larger_however_the_points_are_stretched
     points, stretch = random.normal(size=(60, 3)), random.normal(size=(3, 3)) + 3 * np.eye(3)
     plain, stretched = enclosing_ellipsoid(points).prod(), enclosing_ellipsoid(points @ stretch).prod()
     assert stretched == pytest.approx(plain * abs(np.linalg.det(stretch)), rel=1e-6)
+
+
+def test_ten_points_that_nearly_lie_on_one_ellipsoid_have_the_least_one() -> None:
+    """Nine points decide an ellipsoid; with ten steps come to nothing. Against SciPy's SLSQP on |A x + b| <= 1."""
+    points = np.array(
+        [(1, 0, 25), (15, 15, 0), (0, 3, 37), (9, 29, 0), (24, 19, 7), (24, 21, 37), (5, 32, 23), (5, 30, 29),
+         (0, 25, 29), (20, 3, 37)], dtype=float
+    )  # fmt: skip
+    scaled = (points - points.mean(axis=0)) / 20
+
+    def inside(x: np.ndarray) -> np.ndarray:
+        lower = np.array([[x[0], 0, 0], [x[1], x[2], 0], [x[3], x[4], x[5]]])
+        return 1 - ((scaled @ lower.T + x[6:]) ** 2).sum(axis=1)
+
+    def size(x: np.ndarray) -> float:
+        return -float(np.log(np.abs(x[[0, 2, 5]])).sum())
+
+    start = np.array([0.4, 0, 0.4, 0, 0, 0.4, 0, 0, 0])
+    found = minimize(
+        size,
+        start,
+        method="SLSQP",
+        constraints={"type": "ineq", "fun": inside},
+        options={"ftol": 1e-13, "maxiter": 500},
+    )
+    assert found.success
+    assert enclosing_ellipsoid(points).prod() == pytest.approx(20**3 * np.exp(found.fun), rel=1e-5)
 
 
 def test_an_ellipsoid_that_is_not_found_in_time_is_no_answer() -> None:
