@@ -40,7 +40,7 @@ clefts where there is much, scattered and soft where there is little, in lobes t
 there; a fine web of septa runs through the fat; lesions follow the gland; breasts fill the images as theirs do.
 
 Nobody who reads breast MRI has judged them. A general image model, asked as a radiologist, was given seven rows in
-random order, the two patients and five phantoms, and not told how many were which, three times, of former phantoms. Each
+random order, the two patients and five phantoms, and not told how many were which; three times, of former ones. Each
 time it told all five from both patients, the last time with 78 to 88 % confidence at first sight. What it named, most
 telling first: gland of one brightness with rounded holes; lesions with an outline as if cut out; vessels that are short
 pieces in one slice, not trees that lead somewhere; fat that is emptier than the real one; the chest behind the breast;
