@@ -122,6 +122,23 @@ def test_a_loss_that_is_no_number_ends_the_fold_and_keeps_what_was_trained(
     assert not (fold().folder / "network.onnx").exists()
 
 
+def test_a_full_memory_of_the_gpu_is_refused_and_the_epochs_before_stay(
+    torch: Any, fold: Fold, monkeypatch: Any
+) -> None:
+    task, epoch = fold(), training._Fold.epoch
+
+    def full(self: Any, number: int) -> Any:
+        if number == 1:
+            raise torch.OutOfMemoryError
+        return epoch(self, number)
+
+    monkeypatch.setattr(training._Fold, "epoch", full)
+    result = train_fold(task)
+    assert result.refusal
+    assert "does not hold" in result.refusal.found
+    assert len(read_progress(task.folder).rows) == 1  # type: ignore[union-attr]
+
+
 def test_a_fold_that_diverges_later_keeps_the_epochs_before(torch: Any, fold: Fold, monkeypatch: Any) -> None:
     task, losses = fold(), iter([(1.0, 0.5), (float("nan"), 0.0)])
     monkeypatch.setattr(training._Fold, "_validated", lambda _: next(losses))

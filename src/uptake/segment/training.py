@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import json
 import math
+import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -108,7 +109,10 @@ def fitted(task: FoldTask, device: str, on_epoch: OnEpoch = lambda _: None) -> P
         progress = fold.state(Progress(task.fingerprint, {}, {}, {}, threads=task.threads))
     with _tensorboard(task.folder, len(progress.rows)) as board:
         while not _ended(progress, task.recipe):
-            row = fold.epoch(len(progress.rows))
+            try:
+                row = fold.epoch(len(progress.rows))
+            except torch.OutOfMemoryError as error:
+                raise _too_large(device) from error
             progress = _grown(fold.state(progress), row)
             progress.finished = _ended(progress, task.recipe)
             write_progress(task.folder, progress)
@@ -126,7 +130,7 @@ def write_log(folder: Path, rows: Sequence[EpochRow]) -> None:
 
 @contextmanager
 def free_device(wanted: str) -> Iterator[str]:
-    """A device by name; for "auto" a GPU that no other fold on this machine uses, or the CPU where there is none.
+    """A device by name; for "auto" a GPU that no other fold of this user is on, or the CPU where there is none.
 
     Waits while every GPU is in use. Raises SettingsError for a device that is not there.
     """
@@ -138,7 +142,7 @@ def free_device(wanted: str) -> Iterator[str]:
     if wanted != "auto" or not count:
         yield wanted if wanted != "auto" else "cpu"
         return
-    handles = [(Path(tempfile.gettempdir()) / f"uptake-cuda-{n}.lock").open("w") for n in range(count)]
+    handles = [(Path(tempfile.gettempdir()) / f"uptake-cuda-{n}-{os.getuid()}.lock").open("w") for n in range(count)]
     try:
         yield f"cuda:{_locked(handles)}"
     finally:
@@ -312,6 +316,15 @@ def _nothing_to_learn(task: FoldTask) -> Refusal:
         found=f"fold {task.name} trains on {len(task.train)} cases without one voxel of a lesion",
         allowed="a lesion in one case of every training part at least",
         remedy="look at the labels of these cases, or plan other folds",
+    )
+
+
+def _too_large(device: str) -> Refusal:
+    return Refusal(
+        Code.MODEL,
+        found=f"the memory of {device} does not hold the training",
+        allowed="a network and patches that fit",
+        remedy="train under another --name with --set batch=1, or fewer filters or a smaller patch",
     )
 
 
