@@ -93,7 +93,7 @@ def draw_patient(background: Background | Literal["any"], rng: np.random.Generat
     )
     skin = Kinetics(float(uniform(0.5, 0.95)), float(uniform(0.006, 0.014)), 0.1, 0.02, 8.0, (0.22, 0.3, 0.0))
     muscle = Kinetics(float(uniform(0.45, 0.6)), float(uniform(0.012, 0.025)), 0.15, 0.015, 7.0, (0.2, 0.2, 0.0))
-    fat = Kinetics(float(uniform(0.08, 0.15)), float(uniform(0.012, 0.03)), 0.12, 0.01, 10.0, (0.15, 0.3, 0.0))
+    fat = Kinetics(float(uniform(0.09, 0.16)), float(uniform(0.012, 0.03)), 0.12, 0.01, 10.0, (0.15, 0.3, 0.0))
     node = Kinetics(float(uniform(0.7, 0.95)), float(uniform(0.05, 0.12)), float(uniform(0.2, 0.4)), 0.03, 6.0)
     core = replace(tumour, signal=float(uniform(0.6, 0.95)), ktrans=float(uniform(0.0005, 0.02)), kep=0.05, hot=0)
     inert = float(uniform(0.45, 0.6))
